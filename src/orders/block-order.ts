@@ -1,0 +1,36 @@
+/** What kind of block an order hands out: it decides which concurrency limit the block counts against. */
+export type BlockType = 'standard' | 'dirty' | 'priority'
+
+/** Neighbouring blocks handed out together. The order owns the object and fills it anew on each call. */
+export interface BlockRun {
+  /** Number of the first block. */
+  start: number
+  /** How many blocks, at least 1. */
+  count: number
+  type: BlockType
+}
+
+/**
+ * A set of blocks still to be moved and the decision which goes next. A block handed out has left the set; `add` puts it back.
+ *
+ * Orders chain: one that has nothing to say asks the order behind it, and `add`, `addAll` and `remove` reach all of them.
+ */
+export interface BlockOrder {
+  /** Blocks of the disk. */
+  readonly numBlocks: number
+  /** Blocks in the set now; a kept count, not a scan. */
+  readonly available: number
+  addAll(): void
+  /** Puts a block in; no effect when it is in already. */
+  add(block: number): void
+  /** Takes a block out unmoved; no effect when it is not in. */
+  remove(block: number): void
+  has(block: number): boolean
+  /**
+   * Takes the next block and up to `limit - 1` available neighbours right behind it; undefined when the set is empty.
+   * The run is borrowed until the next call.
+   */
+  next(limit?: number): BlockRun | undefined
+  /** Takes up to `limit` available blocks from `block` on without a gap, whatever their turn; returns how many. For ranges known to cost nothing. */
+  takeFrom(block: number, limit: number): number
+}
