@@ -1,0 +1,49 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const project = fileURLToPath(new URL('.', import.meta.url))
+
+export default defineConfig({
+  root: fileURLToPath(new URL('demo', import.meta.url)),
+  // Relative addresses, so that the built page works under any path.
+  base: './',
+  server: {
+    host: '127.0.0.1',
+    fs: { allow: [project] },
+  },
+  // Found by Vite only while a page loads otherwise, and then the page reloads in the middle of a test.
+  optimizeDeps: { include: ['idb-keyval', 'hash-wasm'] },
+  worker: { format: 'es' },
+  build: { outDir: fileURLToPath(new URL('build/demo', import.meta.url)), emptyOutDir: true, target: 'es2022' },
+  test: {
+    root: project,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'node',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/browser/**'],
+          // Two cores: a third worker only makes time-outs more likely.
+          maxWorkers: 2,
+          testTimeout: 20_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          // One Chromium at a time: each keeps two cores busy by itself.
+          fileParallelism: false,
+          testTimeout: 60_000,
+          // Covers installing a Chromium on a fresh machine.
+          hookTimeout: 900_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+})
