@@ -7,6 +7,8 @@ export interface TrackingStorageProvider extends StorageProvider {
   readonly blockSize: number
   /** Blocks that are dirty now; a kept count, not a scan. */
   readonly dirtyBlocks: number
+  /** Whether a block is dirty now; for pictures. */
+  isDirty(block: number): boolean
   /**
    * Takes the dirty set: returns it and forgets it, tracking included. The caller owns the returned blocks until the destination has
    * them, and the field itself: it frees it.
@@ -20,6 +22,6 @@ export interface TrackingStorageProvider extends StorageProvider {
   lock?(): Promise<void>
   /** Opens the gate. */
   unlock?(): void
-  /** Reserves the source for one migration; returns the function that gives it back. Rejects a second claim with `BUSY`. */
+  /** Reserves the source for one migration; returns the function that gives it back. A second claim throws `BUSY`. */
   claim?(): () => void
 }

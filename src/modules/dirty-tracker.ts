@@ -1,0 +1,192 @@
+import { Bitfield } from '../bitfield/bitfield.ts'
+import { checkBlockSize } from '../errors/invalid-argument-error.ts'
+import { StorageError } from '../errors/storage-error.ts'
+import type { Extent, IoOptions, StorageProvider } from '../storage/provider.ts'
+import { blockCount, endBlock, firstBlock } from '../storage/range.ts'
+import type { TrackingStorageProvider } from '../storage/tracking-provider.ts'
+import { StorageWrapper } from '../storage/wrapper.ts'
+import { Lockable } from './lockable.ts'
+
+/** The two faces of a tracked disk. */
+export interface DirtyTracker {
+  /** The application's face: every write through it is noticed, and waits while the disk is handed over. */
+  readonly local: Lockable
+  /** The migrator's face: reading a block through it switches on tracking of that block. Its writes are not noticed. */
+  readonly remote: TrackingStorageProvider
+}
+
+/**
+ * Puts a tracker over a disk. From here on the application writes to `local` only; a write past it is not seen.
+ *
+ * A block that was never read through `remote` costs nothing: it will be read later anyway. State: two bits per block.
+ */
+export function createDirtyTracker(source: StorageProvider, blockSize: number): DirtyTracker {
+  const blocks = new TrackedBlocks(source.size, checkBlockSize('blockSize', blockSize))
+  const local = new Lockable(new LocalFace(source, blocks))
+  return { local, remote: new RemoteFace(source, blocks, local) }
+}
+
+/** Which blocks are watched and which of them were written since. A block is dirty only while it is watched. */
+class TrackedBlocks {
+  readonly size: number
+  readonly blockSize: number
+  readonly #tracking: Bitfield
+  #dirty: Bitfield
+  #dirtyBlocks = 0
+
+  constructor(size: number, blockSize: number) {
+    this.size = size
+    this.blockSize = blockSize
+    this.#tracking = new Bitfield(blockCount(size, blockSize))
+    this.#dirty = new Bitfield(this.#tracking.length)
+  }
+
+  get dirtyBlocks(): number {
+    return this.#dirtyBlocks
+  }
+
+  isDirty(block: number): boolean {
+    return this.#dirty.test(block)
+  }
+
+  track(offset: number, length: number): void {
+    const [start, end] = this.#blocks(offset, length)
+    if (end - start === 1) this.#tracking.set(start)
+    else if (end > start) this.#tracking.setRange(start, end)
+  }
+
+  mark(offset: number, length: number): void {
+    const [start, end] = this.#blocks(offset, length)
+    for (let block = start; block < end; block++) {
+      if (this.#tracking.test(block) && this.#dirty.set(block)) this.#dirtyBlocks++
+    }
+  }
+
+  take(): Bitfield {
+    const taken = this.#dirty
+    this.#dirty = new Bitfield(taken.length)
+    this.#dirtyBlocks = 0
+    // A taken block is read again before it counts as sent, and that read switches tracking on first.
+    this.#tracking.andNot(taken)
+    return taken
+  }
+
+  /** The blocks of a range cut at the end; none for a range that the storage refuses. */
+  #blocks(offset: number, length: number): [number, number] {
+    if (!(offset >= 0 && offset < this.size)) return [0, 0]
+    const clipped = Math.min(length, this.size - offset)
+    return [firstBlock(offset, this.blockSize), endBlock(offset, clipped, this.blockSize)]
+  }
+}
+
+/** Marks after the write has ended, however it ended: a failed write may have changed part of its range. */
+class LocalFace extends StorageWrapper {
+  readonly #blocks: TrackedBlocks
+  zeroAt?: (offset: number, length: number) => Promise<number>
+  writeAtSync?: (data: Uint8Array, offset: number) => number
+
+  constructor(source: StorageProvider, blocks: TrackedBlocks) {
+    super(source)
+    this.#blocks = blocks
+    if (source.zeroAt) {
+      this.zeroAt = async (offset, length) => {
+        try {
+          return await source.zeroAt!(offset, length)
+        } finally {
+          blocks.mark(offset, length)
+        }
+      }
+    }
+    if (source.writeAtSync) {
+      this.writeAtSync = (data, offset) => {
+        try {
+          return source.writeAtSync!(data, offset)
+        } finally {
+          blocks.mark(offset, data.length)
+        }
+      }
+    }
+  }
+
+  override async writeAt(data: Uint8Array, offset: number, options?: IoOptions): Promise<number> {
+    const { length } = data
+    try {
+      return await this.inner.writeAt(data, offset, options)
+    } finally {
+      this.#blocks.mark(offset, length)
+    }
+  }
+}
+
+/** Switches tracking on *before* it reads: a write that lands in between is then at worst sent twice, never missed. */
+class RemoteFace extends StorageWrapper implements TrackingStorageProvider {
+  readonly blockSize: number
+  readonly #blocks: TrackedBlocks
+  readonly #local: Lockable
+  #claimed = false
+  zeroAt?: (offset: number, length: number) => Promise<number>
+  writeAtSync?: (data: Uint8Array, offset: number) => number
+
+  constructor(source: StorageProvider, blocks: TrackedBlocks, local: Lockable) {
+    super(source)
+    this.blockSize = blocks.blockSize
+    this.#blocks = blocks
+    this.#local = local
+    if (source.zeroAt) this.zeroAt = (offset, length) => source.zeroAt!(offset, length)
+    if (source.writeAtSync) this.writeAtSync = (data, offset) => source.writeAtSync!(data, offset)
+    if (source.readAtSync) {
+      this.readAtSync = (target, offset) => {
+        blocks.track(offset, target.length)
+        return source.readAtSync!(target, offset)
+      }
+    }
+    if (source.extents) {
+      this.extents = (offset, length): Promise<readonly Extent[]> => {
+        // An answer "this is a hole" stands for a read of zeroes.
+        blocks.track(offset, length)
+        return source.extents!(offset, length)
+      }
+    }
+  }
+
+  override readAt(target: Uint8Array, offset: number, options?: IoOptions): Promise<number> {
+    this.#blocks.track(offset, target.length)
+    return this.inner.readAt(target, offset, options)
+  }
+
+  get dirtyBlocks(): number {
+    return this.#blocks.dirtyBlocks
+  }
+
+  isDirty(block: number): boolean {
+    return this.#blocks.isDirty(block)
+  }
+
+  sync(): Bitfield {
+    return this.#blocks.take()
+  }
+
+  trackAt(offset: number, length: number): void {
+    this.#blocks.track(offset, length)
+  }
+
+  unrequiredBlocks(): undefined {
+    return undefined
+  }
+
+  lock(): Promise<void> {
+    return this.#local.lock()
+  }
+
+  unlock(): void {
+    this.#local.unlock()
+  }
+
+  claim(): () => void {
+    if (this.#claimed) throw new StorageError('BUSY')
+    this.#claimed = true
+    return () => {
+      this.#claimed = false
+    }
+  }
+}
