@@ -39,6 +39,7 @@ export class VolatilityMonitor extends StorageWrapper implements BlockOrder {
   readonly #next: BlockOrder | undefined
   readonly #run: BlockRun = { start: 0, count: 0, type: 'standard' }
   #halvedAt: number
+  #picks = 0
   #count = 0
   #cursor = 0
   /** This walk takes blocks up to this level. */
@@ -118,7 +119,8 @@ export class VolatilityMonitor extends StorageWrapper implements BlockOrder {
   }
 
   next(limit = 1): BlockRun | undefined {
-    this.#forget()
+    // Reading the clock costs as much as finding a block.
+    if ((this.#picks++ & 63) === 0) this.#forget()
     if (this.#count === 0) return this.#next?.next(limit)
     const start = this.#calmest()
     let end = start + 1

@@ -27,8 +27,12 @@ export class SparseMemory {
   }
 
   zero(offset: number, length: number): void {
-    if (length > this.#pages.size * PAGE_BYTES) return this.#zeroExisting(offset, length)
-    forEachPage(offset, length, (page, inPage, _from, count) => this.#zeroPage(page, inPage, count))
+    for (const page of this.#pagesIn(Math.floor(offset / PAGE_BYTES), Math.ceil((offset + length) / PAGE_BYTES))) {
+      const from = Math.max(offset, page * PAGE_BYTES)
+      const to = Math.min(offset + length, (page + 1) * PAGE_BYTES)
+      if (to - from === PAGE_BYTES) this.#pages.delete(page)
+      else this.#pages.get(page)!.fill(0, from - page * PAGE_BYTES, to - page * PAGE_BYTES)
+    }
   }
 
   extents(offset: number, length: number): readonly Extent[] {
@@ -58,19 +62,6 @@ export class SparseMemory {
     }
     for (const page of this.#pages.keys()) if (page >= first && page < end) found.push(page)
     return found.sort((a, b) => a - b)
-  }
-
-  #zeroExisting(offset: number, length: number): void {
-    for (const page of this.#pagesIn(Math.floor(offset / PAGE_BYTES), Math.ceil((offset + length) / PAGE_BYTES))) {
-      const from = Math.max(offset, page * PAGE_BYTES)
-      const to = Math.min(offset + length, (page + 1) * PAGE_BYTES)
-      this.#zeroPage(page, from - page * PAGE_BYTES, to - from)
-    }
-  }
-
-  #zeroPage(page: number, inPage: number, length: number): void {
-    if (length === PAGE_BYTES) this.#pages.delete(page)
-    else this.#pages.get(page)?.fill(0, inPage, inPage + length)
   }
 }
 
