@@ -105,9 +105,9 @@ export const SOURCE_CAPABILITIES = {
     largestSize: Number.MAX_SAFE_INTEGER,
     concurrent: true,
     exclusive: false,
-    discard: false,
+    discard: true,
     extents: false,
-    synchronous: ['node'],
+    synchronous: [],
     contexts: ['node'],
   },
 } as const satisfies Record<string, StorageCapabilities>
