@@ -1,0 +1,68 @@
+import type { BenchmarkResult } from './benchmark.ts'
+
+/** The middle value; of two the mean. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = Math.floor(sorted.length / 2)
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
+
+/** Highest minus lowest over the median. */
+export function spread(values: readonly number[]): number {
+  return (Math.max(...values) - Math.min(...values)) / median(values)
+}
+
+/** What {@link measureBeside} compares. */
+export interface MeasureOptions {
+  readonly unit: string
+  /** How often each side runs after one warm-up. */
+  readonly runs: number
+  /** The number of one run of ours, in `unit`. */
+  ours(): number | Promise<number>
+  /** The number of one run of the raw limit, in `unit`. */
+  limit(): number | Promise<number>
+  /** Whether more is better (a rate) or less (a duration). */
+  readonly better: 'higher' | 'lower'
+}
+
+/**
+ * Measures ours and the limit in turns, so that a machine that warms up or is busy for a while disturbs both alike.
+ * The ratio is that of the medians, and above 1 when ours is better.
+ */
+export async function measureBeside(options: MeasureOptions): Promise<BenchmarkResult> {
+  const ours: number[] = []
+  const limits: number[] = []
+  for (let run = -1; run < options.runs; run++) {
+    collectGarbage()
+    const limit = await options.limit()
+    collectGarbage()
+    const value = await options.ours()
+    if (run < 0) continue
+    limits.push(limit)
+    ours.push(value)
+  }
+  const value = median(ours)
+  const limit = median(limits)
+  const ratio = options.better === 'higher' ? value / limit : limit / value
+  return { value, unit: options.unit, limit, ratio, runs: options.runs, spread: spread(ours) }
+}
+
+/** Frees what earlier runs left, where Node was started with `--expose-gc`. */
+export function collectGarbage(): void {
+  ;(globalThis as { gc?: () => void }).gc?.()
+}
+
+/** Milliseconds of CPU time one call takes in this process, all threads. */
+export async function cpuMs(work: () => void | Promise<void>): Promise<number> {
+  const before = process.cpuUsage()
+  await work()
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 1000
+}
+
+/** Milliseconds one call takes. */
+export async function wallMs(work: () => void | Promise<void>): Promise<number> {
+  const before = performance.now()
+  await work()
+  return performance.now() - before
+}
