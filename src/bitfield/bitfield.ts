@@ -111,11 +111,11 @@ export class Bitfield {
 
   /** The first set bit from `from` (at most the length) on, or -1. */
   nextSet(from: number): number {
-    if (from >>> 0 !== from || from > this.length) this.#refuse('from', from)
+    if (from >>> 0 !== from || from >= this.length) return this.#nothingFrom(from)
     if (this.#buffer !== this.kernels.buffer) this.#refresh()
     // Walking a field one bit at a time mostly finds the next one in the same word; a call to a kernel would cost more than that.
     const word = this.#words[from >>> 5]! & (-1 << from)
-    if (word !== 0) return from - (from & 31) + 31 - Math.clz32(word & -word)
+    if (word !== 0) return ((from | 31) - Math.clz32(word & -word)) >>> 0
     const found = this.kernels.bitNextSet(this.#pointer, from, this.length)
     return found === this.length ? -1 : found
   }
@@ -123,8 +123,9 @@ export class Bitfield {
   /** The first clear bit of `[from, end)`, or `end`. */
   nextClear(from: number, end = this.length): number {
     this.#checkRange(from, end)
+    if (from === end) return end
     const word = ~this.#words[from >>> 5]! & (-1 << from)
-    if (word !== 0) return Math.min(from - (from & 31) + 31 - Math.clz32(word & -word), end)
+    if (word !== 0) return Math.min(((from | 31) - Math.clz32(word & -word)) >>> 0, end)
     return this.kernels.bitNextClear(this.#pointer, from, end)
   }
 
@@ -254,6 +255,13 @@ export class Bitfield {
     } finally {
       copy.free()
     }
+  }
+
+  /** Searches may begin at the end, as the one after the last bit does; no bit is there. */
+  #nothingFrom(from: number): -1 {
+    if (from !== this.length) this.#refuse('from', from)
+    this.#checkAlive()
+    return -1
   }
 
   #refuse(argument: string, got: number): never {

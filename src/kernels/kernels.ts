@@ -7,6 +7,9 @@ export type KernelBuild = 'simd' | 'scalar' | 'typescript'
  * A bitfield in memory is `ceil(bits / 128) * 16` bytes, 16-byte aligned, bit `i` in 32-bit little-endian word `i >> 5` at `i & 31`; bits
  * past the length are zero and every operation keeps them so. Bit numbers are below 2^32.
  *
+ * Pointers and lengths are trusted, as they only ever come from {@link allocate}; lists of u32 go to addresses that are a multiple of 4. Two
+ * ranges given together are the same or apart, but for `copy`.
+ *
  * All builds have the same results for the same input; `typescript` is the readable specification.
  */
 export interface Kernels {
@@ -16,7 +19,7 @@ export interface Kernels {
 
   /** Reserves zeroed bytes, 64-byte aligned; 0 when they do not fit. May grow the memory, which replaces {@link buffer}. */
   allocate(bytes: number): number
-  /** Gives back what {@link allocate} returned, with the same size. */
+  /** Gives back what {@link allocate} returned, with the same size. A region that is not out is refused with `INVALID_ARGUMENT`. */
   free(pointer: number, bytes: number): void
 
   /** Sets the bits of `[start, end)`. */
