@@ -41,7 +41,7 @@ export const SOURCE_CAPABILITIES = {
     concurrent: false,
     exclusive: false,
     discard: true,
-    extents: true,
+    extents: false,
     synchronous: EVERYWHERE,
     contexts: EVERYWHERE,
   },
@@ -89,7 +89,8 @@ export const SOURCE_CAPABILITIES = {
     durable: true,
     needsWorker: false,
     sparse: false,
-    largestSize: Number.MAX_SAFE_INTEGER,
+    // Every batch copies the whole file, and the quota must hold both.
+    largestSize: 2 ** 32,
     concurrent: false,
     exclusive: true,
     discard: false,
