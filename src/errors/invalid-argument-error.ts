@@ -22,10 +22,13 @@ export function checkInteger(argument: string, value: number, minimum = 0): numb
   return value
 }
 
-/** Refuses a block size that is not a power of two from 512 bytes to 64 MiB; returns it. */
+/** Blocks pass through staging memory whole, several at once: larger ones would leave no room for a second. */
+export const LARGEST_BLOCK_SIZE = 2 ** 24
+
+/** Refuses a block size that is not a power of two from 512 bytes to 16 MiB; returns it. */
 export function checkBlockSize(argument: string, value: number): number {
-  if (!Number.isSafeInteger(value) || value < 512 || value > 2 ** 26 || (value & (value - 1)) !== 0) {
-    throw new InvalidArgumentError(argument, 'a power of two from 512 to 67108864', value)
+  if (!Number.isSafeInteger(value) || value < 512 || value > LARGEST_BLOCK_SIZE || (value & (value - 1)) !== 0) {
+    throw new InvalidArgumentError(argument, 'a power of two from 512 to 16777216', value)
   }
   return value
 }

@@ -20,6 +20,8 @@ export interface BlockOrder {
   readonly numBlocks: number
   /** Blocks in the set now; a kept count, not a scan. */
   readonly available: number
+  /** Blocks asked for before their turn; absent when the order knows no such thing. May count requests that are void by now. */
+  readonly urgent?: number
   addAll(): void
   /** Puts a block in; no effect when it is in already. */
   add(block: number): void

@@ -32,6 +32,10 @@ export class PriorityBlockOrder implements BlockOrder {
     return this.#next.available
   }
 
+  get urgent(): number {
+    return this.#requested.size
+  }
+
   addAll(): void {
     this.#next.addAll()
   }

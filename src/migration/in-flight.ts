@@ -1,0 +1,77 @@
+import type { BlockType } from '../orders/block-order.ts'
+
+/** Blocks under way together. */
+export interface ActiveRun {
+  readonly start: number
+  /** Grows when a hole is found to go on. */
+  count: number
+  readonly type: BlockType
+  /** Resolves when the run has ended, well or not; never rejects. */
+  readonly ended: Promise<void>
+}
+
+/** The runs under way and how many of each kind may be. A handful of objects, whatever the size of the disk. */
+export class InFlight {
+  readonly #limits: Readonly<Record<BlockType, number>>
+  readonly #taken: Record<BlockType, number> = { standard: 0, dirty: 0, priority: 0 }
+  readonly #runs = new Map<ActiveRun, () => void>()
+  #wake: (() => void)[] = []
+
+  constructor(limits: Readonly<Record<BlockType, number>>) {
+    this.#limits = limits
+  }
+
+  get runs(): Iterable<ActiveRun> {
+    return this.#runs.keys()
+  }
+
+  get isEmpty(): boolean {
+    return this.#runs.size === 0
+  }
+
+  get blocks(): number {
+    let blocks = 0
+    for (const run of this.#runs.keys()) blocks += run.count
+    return blocks
+  }
+
+  hasRoom(type: BlockType): boolean {
+    return this.#taken[type] < this.#limits[type]
+  }
+
+  begin(start: number, count: number, type: BlockType): ActiveRun {
+    let end = () => {}
+    const ended = new Promise<void>((resolve) => {
+      end = resolve
+    })
+    const run = { start, count, type, ended }
+    this.#runs.set(run, end)
+    this.#taken[type]++
+    return run
+  }
+
+  end(run: ActiveRun): void {
+    const end = this.#runs.get(run)
+    if (!end) return
+    this.#runs.delete(run)
+    this.#taken[run.type]--
+    end()
+    const waiting = this.#wake
+    this.#wake = []
+    for (const wake of waiting) wake()
+  }
+
+  /** Resolves when the next run ends; who waits checks again what it waited for. */
+  change(): Promise<void> {
+    return new Promise((resolve) => this.#wake.push(resolve))
+  }
+
+  /** An older run that shares a block with this one. A newer copy waits for it, or the older one could land last. */
+  olderOverlap(run: ActiveRun): ActiveRun | undefined {
+    for (const other of this.#runs.keys()) {
+      if (other === run) return undefined
+      if (other.start < run.start + run.count && run.start < other.start + other.count) return other
+    }
+    return undefined
+  }
+}

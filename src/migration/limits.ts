@@ -1,0 +1,50 @@
+/** Bytes of neighbouring blocks that travel together: one read, one write. Past 1 MiB calls get no cheaper, and staging memory gets scarce. */
+export const RUN_BYTES = 2 ** 20
+
+/** Runs in flight. 16 MiB keep an 8 MiB database transaction busy with the next one queued behind it. */
+export const CONCURRENCY = { standard: 16, dirty: 16, priority: 4 } as const
+
+/** Most runs in flight of one kind that a caller may ask for: staging memory is the real bound, this one keeps queues short. */
+export const LARGEST_CONCURRENCY = 1024
+
+/** Bytes of source asked for holes at once: a terabyte of nothing takes a thousand questions. */
+export const HOLE_BYTES = 2 ** 30
+
+/** Synchronous copying lets other tasks run this often, a quarter of a frame: the writer, messages and timers share the thread. */
+export const YIELD_MS = 4
+
+/** Attempts at one run before its blocks count as failed: a passing fault passes, a lasting one should show soon. */
+export const ATTEMPTS = 3
+
+/** Wait before the second attempt; doubled before each further one. */
+export const RETRY_DELAY_MS = 20
+
+/** Retries of a whole migration: a storage that needs more than this is broken, and waiting for it would only hide that. */
+export const RETRIES = 256
+
+/** Failures kept one by one; further ones are counted. */
+export const FAILURES_KEPT = 100
+
+/** Least time between two progress reports. */
+export const PROGRESS_INTERVAL_MS = 100
+
+/** Time constant of the rates that are shown: long enough to be readable, short enough to follow a writer that starts. */
+export const RATE_WINDOW_MS = 1000
+
+/** Runs that are read back at the same time while verifying. */
+export const VERIFY_CONCURRENCY = 4
+
+/** Rounds over dirty blocks before a migration gives up. */
+export const ROUNDS = 30
+
+/** Longest pause of the writer that is accepted without asking. */
+export const PAUSE_MS = 500
+
+/** A predicted pause this short is not worth another round. */
+export const TARGET_PAUSE_MS = 5
+
+/** A round that shortens the predicted pause by less than this share has not helped. */
+export const WORTHWHILE_SHARE = 0.1
+
+/** Rounds in a row that have not helped before the shortest pause counts as reached. */
+export const FRUITLESS_ROUNDS = 2

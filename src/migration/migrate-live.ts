@@ -1,0 +1,231 @@
+import type { Clock } from '../async/clock.ts'
+import type { Bitfield } from '../bitfield/bitfield.ts'
+import { StorageError } from '../errors/storage-error.ts'
+import { AnyBlockOrder } from '../orders/any-block-order.ts'
+import type { BlockOrder } from '../orders/block-order.ts'
+import { createBlockHasher, type HashName } from '../storage/block-hasher.ts'
+import { HashTree } from '../storage/hash-tree.ts'
+import type { StorageProvider } from '../storage/provider.ts'
+import type { TrackingStorageProvider } from '../storage/tracking-provider.ts'
+import { Convergence } from './convergence.ts'
+import { PAUSE_MS, ROUNDS, TARGET_PAUSE_MS } from './limits.ts'
+import { Migrator } from './migrator.ts'
+import { checkConfig, type MigratorConfig } from './migrator-config.ts'
+import { Verifier } from './verifier.ts'
+
+/** What to move, where to, and how. */
+export interface LiveMigrationOptions extends Omit<MigratorConfig, 'blockSize' | 'blockHandler'> {
+  /** The migrator's face of a tracked disk; the application goes on writing to the other face. */
+  source: TrackingStorageProvider
+  /** As large as the source. Its content is overwritten. */
+  destination: StorageProvider
+  /** Decides which block goes next. An empty order is filled with all blocks; one that is filled says which blocks the destination lacks. Default: lowest first. */
+  order?: BlockOrder
+  /** Read everything back and compare hashes before the source is given up. Default: true. */
+  verify?: boolean
+  /** Default: `xxh128`. */
+  hash?: HashName
+  /** Default: `ROUNDS`. */
+  maxRounds?: number
+  /** Longest predicted pause that is accepted. Default: `PAUSE_MS`. */
+  maxPauseMs?: number
+  /** A predicted pause not worth another round. Default: `TARGET_PAUSE_MS`. */
+  targetPauseMs?: number
+  /** Called with the writer still stopped once both sides are equal: the place to point the application to the destination. */
+  handOver?: () => Promise<void> | void
+}
+
+/** A finished live migration. */
+export interface LiveMigrationResult {
+  /** Rounds over dirty blocks, the last one with the writer stopped included. */
+  readonly rounds: number
+  readonly blocksMoved: number
+  /** Bytes stored at the destination, repetitions and zeroes included. */
+  readonly bytesMoved: number
+  /** Blocks that were written after they had been read. */
+  readonly blocksDirtied: number
+  /** Blocks that did not read back as sent and were sent again. */
+  readonly blocksRepaired: number
+  /** From the moment the writer was stopped to the end of the hand-over. */
+  readonly pauseMs: number
+  /** What was expected just before the writer was stopped. */
+  readonly predictedPauseMs: number
+  readonly durationMs: number
+  /** Root hash of both disks; undefined without verification or when the order left blocks out. */
+  readonly root: Uint8Array | undefined
+}
+
+/**
+ * Moves a disk while it is being written: one full pass, rounds over what was written meanwhile, then the writer is stopped for the last
+ * round, and source and destination are equal, flushed and, unless declined, verified.
+ *
+ * On success the source stays locked: it has been handed over, `source.unlock()` takes it back. On failure or abort it runs on as if
+ * nothing had happened, and a later migration can succeed.
+ * @throws StorageError `DID_NOT_CONVERGE`, `VERIFY_FAILED`, `SIZE_MISMATCH`, `BUSY`, `ABORTED`, what the storages throw; MigrationError;
+ * InvalidArgumentError
+ */
+export async function migrateLive(options: LiveMigrationOptions): Promise<LiveMigrationResult> {
+  const { source, destination, verify = true } = options
+  const blockSize = source.blockSize
+  const { clock } = checkConfig({ ...options, blockSize })
+  const startedAt = clock.now()
+  const order = options.order ?? new AnyBlockOrder(Math.ceil(source.size / blockSize))
+  const hasher = verify ? await createBlockHasher(options.hash) : undefined
+  const verifier = hasher ? new Verifier(new HashTree(source.size, blockSize, hasher), destination) : undefined
+  const migrator = new Migrator(source, destination, order, {
+    ...options,
+    blockSize,
+    ...(verifier ? { blockHandler: (start, count, bytes) => verifier.stored(start, count, bytes) } : {}),
+  })
+  const giveBack = migrator.hold()
+  try {
+    const whole = trackTheRest(source, order)
+    const run = new LiveRun(options, clock, migrator, verifier)
+    const pause = await run.move(order)
+    const root = whole ? verifier?.root() : undefined
+    const { blocksMoved, bytesMoved, blocksDirtied } = migrator
+    migrator.enter('done')
+    return {
+      ...pause,
+      rounds: run.rounds,
+      blocksMoved,
+      bytesMoved,
+      blocksDirtied,
+      blocksRepaired: run.blocksRepaired,
+      durationMs: clock.now() - startedAt,
+      root,
+    }
+  } catch (error) {
+    migrator.unlock()
+    throw error
+  } finally {
+    verifier?.free()
+    giveBack()
+  }
+}
+
+/** Blocks that are not to be sent count as read: a write to one of them from here on makes it dirty. Returns whether there is none. */
+function trackTheRest(source: TrackingStorageProvider, order: BlockOrder): boolean {
+  if (order.available === 0) order.addAll()
+  if (order.available === order.numBlocks) return true
+  for (let block = 0; block < order.numBlocks; block++) {
+    if (!order.has(block)) source.trackAt(block * source.blockSize, source.blockSize)
+  }
+  return false
+}
+
+/** One live migration on its way. */
+class LiveRun {
+  rounds = 0
+  blocksRepaired = 0
+  readonly #options: LiveMigrationOptions
+  readonly #migrator: Migrator
+  readonly #verifier: Verifier | undefined
+  readonly #convergence: Convergence
+  readonly #clock: Clock
+  /** What flushing has cost last: part of every pause. */
+  #flushMs = 0
+  #blocksVerified = 0
+  #verifyMsPerBlock = 0
+
+  constructor(options: LiveMigrationOptions, clock: Clock, migrator: Migrator, verifier: Verifier | undefined) {
+    this.#options = options
+    this.#clock = clock
+    this.#migrator = migrator
+    this.#verifier = verifier
+    this.#convergence = new Convergence({
+      maxRounds: options.maxRounds ?? ROUNDS,
+      maxPauseMs: options.maxPauseMs ?? PAUSE_MS,
+      targetPauseMs: options.targetPauseMs ?? TARGET_PAUSE_MS,
+    })
+  }
+
+  async move(order: BlockOrder): Promise<{ pauseMs: number; predictedPauseMs: number }> {
+    await this.#migrator.migrate(order.available)
+    await this.#settle()
+    for (;;) {
+      const predictedPauseMs = this.#predict(this.#options.source.dirtyBlocks)
+      const step = this.#convergence.next(this.rounds, predictedPauseMs)
+      if (step === 'give-up') throw this.#tooBusy(predictedPauseMs)
+      if (step === 'round') await this.#round(this.#options.source.sync())
+      else {
+        const pauseMs = await this.#lastRound()
+        if (pauseMs !== undefined) return { pauseMs, predictedPauseMs }
+      }
+    }
+  }
+
+  async #round(dirty: Bitfield): Promise<void> {
+    this.rounds++
+    await this.#migrator.migrateDirty(dirty)
+    await this.#settle()
+  }
+
+  /** With the writer stopped; undefined when it had written too much just before, and goes on. */
+  async #lastRound(): Promise<number | undefined> {
+    const { source, maxPauseMs = PAUSE_MS, maxRounds = ROUNDS } = this.#options
+    const stoppedAt = this.#clock.now()
+    await this.#migrator.lock()
+    const predictedPauseMs = this.#predict(source.dirtyBlocks)
+    if (predictedPauseMs > maxPauseMs) {
+      this.#migrator.unlock()
+      if (this.rounds >= maxRounds) throw this.#tooBusy(predictedPauseMs)
+      await this.#round(source.sync())
+      return undefined
+    }
+    this.#migrator.enter('locked')
+    await this.#round(source.sync())
+    await this.#options.handOver?.()
+    return this.#clock.now() - stoppedAt
+  }
+
+  /** Waits until what was sent is stored, flushed and read back; sends again, once, what does not read back as sent. */
+  async #settle(): Promise<void> {
+    await this.#migrator.waitForCompletion()
+    await this.#flush()
+    const wrong = await this.#verify()
+    if (!wrong) return
+    this.blocksRepaired += wrong.count()
+    await this.#migrator.migrateDirty(wrong)
+    await this.#migrator.waitForCompletion()
+    await this.#flush()
+    const still = await this.#verify()
+    if (!still) return
+    const context = { blocks: still.count(), firstBlock: still.nextSet(0) }
+    still.free()
+    throw new StorageError('VERIFY_FAILED', undefined, { context })
+  }
+
+  async #flush(): Promise<void> {
+    const startedAt = this.#clock.now()
+    await this.#options.destination.flush()
+    this.#flushMs = this.#clock.now() - startedAt
+  }
+
+  async #verify(): Promise<Bitfield | undefined> {
+    if (!this.#verifier) return undefined
+    const { signal } = this.#options
+    const startedAt = this.#clock.now()
+    const stored = this.#migrator.blocksMoved - this.#blocksVerified
+    const wrong = await this.#verifier.verify(signal ? { signal } : {})
+    this.#blocksVerified += stored
+    if (stored > 0) this.#verifyMsPerBlock = (this.#clock.now() - startedAt) / stored
+    return wrong
+  }
+
+  /** How long the writer would wait for this many dirty blocks, at the cost of the latest round. */
+  #predict(dirtyBlocks: number): number {
+    const msPerBlock = (this.#migrator.msPerBlock ?? 0) + this.#verifyMsPerBlock
+    return dirtyBlocks * msPerBlock + this.#flushMs
+  }
+
+  #tooBusy(predictedPauseMs: number): StorageError {
+    const { maxPauseMs = PAUSE_MS } = this.#options
+    return new StorageError(
+      'DID_NOT_CONVERGE',
+      `After ${this.rounds} rounds the writer would still have to wait ${Math.round(predictedPauseMs)} ms, ${maxPauseMs} ms are allowed; ` +
+        'slow it down or allow a longer pause.',
+      { context: { rounds: this.rounds, predictedPauseMs, maxPauseMs } },
+    )
+  }
+}

@@ -1,0 +1,145 @@
+import { StorageError } from '../errors/storage-error.ts'
+import type { BlockOrder } from '../orders/block-order.ts'
+import { type Failures, isLasting } from './failures.ts'
+import type { ActiveRun, InFlight } from './in-flight.ts'
+import { ATTEMPTS, RETRY_DELAY_MS } from './limits.ts'
+import type { CheckedConfig } from './migrator-config.ts'
+import type { RunMover, TakeMore } from './run-mover.ts'
+
+/** What a carrier works with, all of one migrator. */
+export interface CarrierParts {
+  readonly mover: RunMover
+  readonly order: BlockOrder
+  readonly inFlight: InFlight
+  readonly failures: Failures
+  readonly config: CheckedConfig
+  /** Hears of neighbouring blocks that were stored; what it throws ends the migration. */
+  readonly stored: (start: number, count: number, bytes: Uint8Array | undefined) => void
+  /** Hears that the error handler put failed blocks back into the order. */
+  readonly returned: () => void
+}
+
+/**
+ * Brings one run to the destination or says which of its blocks failed: waits for older copies, tries again after passing faults, and
+ * looks at the blocks one by one when a run will not go.
+ */
+export class RunCarrier {
+  readonly #parts: CarrierParts
+
+  constructor(parts: CarrierParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Resolves when every block of the run is stored, back in the order (abort) or among the failures; resolves with the error that ends
+   * the whole migration, if there is one. Never rejects.
+   */
+  async carry(run: ActiveRun, tookMore?: (blocks: number) => void): Promise<unknown> {
+    const { inFlight, order, config } = this.#parts
+    let fatal: unknown
+    // Blocks still to be accounted for; whatever ends this early, they go back.
+    let next = run.start
+    try {
+      for (let older = inFlight.olderOverlap(run); older; older = inFlight.olderOverlap(run)) await older.ended
+      const error = await this.#attempts(run, run.count, tookMore)
+      if (error === undefined) next = run.start + run.count
+      else if (config.signal?.aborted) fatal = error
+      else if (isLasting(error) || run.count === 1) {
+        this.#fail(run.start, run.count, error)
+        next = run.start + run.count
+        if (isLasting(error)) fatal = error
+      } else {
+        while (next < run.start + run.count && fatal === undefined) fatal = await this.#single(next++)
+      }
+    } catch (error) {
+      fatal = error
+    }
+    for (; next < run.start + run.count; next++) order.add(next)
+    return fatal
+  }
+
+  /** One block of a run that would not go; returns an error that ends the migration. */
+  async #single(block: number): Promise<unknown> {
+    const { mover, config, order } = this.#parts
+    try {
+      await mover.move(block, 1, { ...signalOf(config), stored: (_count, bytes) => this.#stored(block, 1, bytes) })
+      return undefined
+    } catch (error) {
+      if (config.signal?.aborted) {
+        order.add(block)
+        return error
+      }
+      this.#fail(block, 1, error)
+      return error instanceof HandlerError || isLasting(error) ? error : undefined
+    }
+  }
+
+  /** Tries a run a few times; returns the last error. Blocks that a hole took along go back before another attempt. */
+  async #attempts(run: ActiveRun, count: number, tookMore?: (blocks: number) => void): Promise<unknown> {
+    const { mover, order, failures, config } = this.#parts
+    const takeMore: TakeMore = (block, limit) => {
+      const taken = order.takeFrom(block, this.#unhindered(run, block, limit))
+      run.count += taken
+      tookMore?.(taken)
+      return taken
+    }
+    for (let attempt = 1, delayMs = RETRY_DELAY_MS; ; attempt++, delayMs *= 2) {
+      try {
+        await mover.move(run.start, count, {
+          ...signalOf(config),
+          takeMore,
+          stored: (moved, bytes) => this.#stored(run.start, moved, bytes),
+        })
+        return undefined
+      } catch (error) {
+        for (; run.count > count; run.count--) order.add(run.start + run.count - 1)
+        if (error instanceof HandlerError) throw error
+        if (config.signal?.aborted || isLasting(error)) return error
+        if (attempt >= ATTEMPTS || !failures.takeRetry()) return error
+        await config.clock.sleep(delayMs, config.signal)
+      }
+    }
+  }
+
+  /** How far a run may grow without touching blocks that another run has under way. */
+  #unhindered(run: ActiveRun, block: number, limit: number): number {
+    let end = block + limit
+    for (const other of this.#parts.inFlight.runs) {
+      if (other !== run && other.start + other.count > block) end = Math.min(end, Math.max(block, other.start))
+    }
+    return end - block
+  }
+
+  #stored(start: number, count: number, bytes: Uint8Array | undefined): void {
+    this.#parts.failures.stored(start, count)
+    try {
+      this.#parts.stored(start, count, bytes)
+    } catch (error) {
+      throw new HandlerError(error)
+    }
+  }
+
+  #fail(start: number, count: number, error: unknown): void {
+    const { config, order, failures } = this.#parts
+    config.errorHandler?.({ start, count, error })
+    for (let block = start; block < start + count; block++) {
+      // What the handler put back gets another chance, for as long as there are retries.
+      if (order.has(block) && failures.takeRetry()) this.#parts.returned()
+      else {
+        order.remove(block)
+        failures.add(block, error)
+      }
+    }
+  }
+}
+
+/** A callback of the caller threw: that is not a fault of a block, and no attempt will mend it. */
+class HandlerError extends StorageError {
+  constructor(cause: unknown) {
+    super('MIGRATION_FAILED', `A handler failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
+}
+
+function signalOf(config: CheckedConfig): { signal?: AbortSignal } {
+  return config.signal ? { signal: config.signal } : {}
+}

@@ -1,0 +1,106 @@
+import { throwIfAborted } from '../async/abort.ts'
+import { Bitfield } from '../bitfield/bitfield.ts'
+import { sharedStagingPool } from '../kernels/staging-pool.ts'
+import type { HashTree } from '../storage/hash-tree.ts'
+import type { IoOptions, StorageProvider } from '../storage/provider.ts'
+import { blockCount } from '../storage/range.ts'
+import { readFully } from '../storage/sequential-reader.ts'
+import { HOLE_BYTES, RUN_BYTES, VERIFY_CONCURRENCY } from './limits.ts'
+
+/**
+ * Proves that the destination holds what was sent: keeps the hash of each block as sent, reads back what was stored since the last look and
+ * compares. What is checked while the writer still runs need not be checked while it waits.
+ */
+export class Verifier {
+  readonly #tree: HashTree
+  readonly #unverified: Bitfield
+  readonly #destination: StorageProvider
+
+  constructor(tree: HashTree, destination: StorageProvider) {
+    this.#tree = tree
+    this.#destination = destination
+    this.#unverified = new Bitfield(blockCount(tree.size, tree.blockSize))
+  }
+
+  /** Notes neighbouring blocks as sent; `bytes` (undefined for zeroes) is only looked at. */
+  stored(start: number, count: number, bytes: Uint8Array | undefined): void {
+    if (bytes) this.#tree.update(start, bytes)
+    else this.#tree.updateZero(start, count)
+    this.#unverified.setRange(start, start + count)
+  }
+
+  /**
+   * Reads back every block stored since it was last checked. Returns the blocks that are not what was sent, undefined when there are none; the
+   * caller owns the field. Nothing may be written to the destination meanwhile.
+   */
+  async verify(options: IoOptions = {}): Promise<Bitfield | undefined> {
+    const wrong = new Bitfield(this.#unverified.length)
+    const readers = Array.from({ length: VERIFY_CONCURRENCY }, () => this.#readBack(wrong, options))
+    const ended = await Promise.allSettled(readers)
+    const failed = ended.find((end) => end.status === 'rejected')
+    if (!failed && !wrong.isEmpty()) return wrong
+    wrong.free()
+    if (failed) throw failed.reason
+    return undefined
+  }
+
+  /** The root over everything sent: that of the destination too once {@link verify} has found nothing wrong. */
+  root(): Uint8Array {
+    return this.#tree.root()
+  }
+
+  free(): void {
+    this.#unverified.free()
+  }
+
+  /** One of several readers: takes runs of unverified blocks until none is left. What it could not read stays unverified. */
+  async #readBack(wrong: Bitfield, options: IoOptions): Promise<void> {
+    const { blockSize, size } = this.#tree
+    const runBlocks = Math.max(1, RUN_BYTES / blockSize)
+    for (let start = this.#unverified.nextSet(0); start >= 0; start = this.#unverified.nextSet(start)) {
+      throwIfAborted(options.signal)
+      const end = this.#unverified.nextClear(start, Math.min(start + runBlocks, this.#unverified.length))
+      this.#unverified.clearRange(start, end)
+      try {
+        if (await this.#isVerifiedHole(start)) continue
+        const slot = await sharedStagingPool().acquire(
+          Math.min(end * blockSize, size) - start * blockSize,
+          options.signal,
+        )
+        try {
+          await readFully(this.#destination, slot.bytes, start * blockSize, options)
+          this.#compare(start, slot.bytes, wrong)
+        } finally {
+          slot.release()
+        }
+      } catch (error) {
+        this.#unverified.setRange(start, end)
+        throw error
+      }
+    }
+  }
+
+  /** Whether the destination says that zeroes were never stored here, and zeroes they were; takes the rest of the hole along. */
+  async #isVerifiedHole(start: number): Promise<boolean> {
+    if (!this.#destination.extents) return false
+    const { blockSize, size } = this.#tree
+    const offset = start * blockSize
+    const length = Math.min(HOLE_BYTES, size - offset)
+    const first = (await this.#destination.extents(offset, length))[0]
+    const hole = first ? Math.floor((first.offset - offset) / blockSize) : Math.ceil(length / blockSize)
+    const runBlocks = Math.max(1, RUN_BYTES / blockSize)
+    if (hole < Math.min(runBlocks, Math.ceil(length / blockSize)) || !this.#tree.isZero(start, hole)) return false
+    this.#unverified.clearRange(start, start + hole)
+    return true
+  }
+
+  #compare(start: number, bytes: Uint8Array, wrong: Bitfield): void {
+    const { blockSize } = this.#tree
+    for (let from = 0; from < bytes.length; ) {
+      const block = this.#tree.firstMismatch(start + from / blockSize, bytes.subarray(from))
+      if (block < 0) return
+      wrong.set(block)
+      from = (block + 1 - start) * blockSize
+    }
+  }
+}
