@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '../errors/invalid-argument-error.ts'
+import { checkInteger, InvalidArgumentError } from '../errors/invalid-argument-error.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { Kernels } from '../kernels/kernels.ts'
 import { defaultKernels } from '../kernels/load.ts'
@@ -186,7 +186,7 @@ export class Bitfield {
    * was given and before; of changes behind it, it may or may not hear.
    */
   forEachRun(visit: (start: number, count: number) => void, maxRun = LARGEST_BITFIELD): void {
-    if (!(maxRun >= 1)) throw new InvalidArgumentError('maxRun', 'a whole number >= 1', maxRun)
+    checkInteger('maxRun', maxRun, 1)
     let start = this.nextSet(0)
     while (start >= 0) {
       const end = this.nextClear(start, Math.min(start + maxRun, this.length))
