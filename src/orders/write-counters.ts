@@ -9,6 +9,9 @@ export const HIGHEST_LEVEL = 15
 /** Levels up to here are exact counts; above, each level stands for twice as many writes as the one before. */
 const EXACT_LEVELS = 7
 
+/** The level of half as many writes. Levels from 8 on stand for 9, 13, 21, 37, 69, 133, 261 and 517 writes. */
+const HALVED = [0, 0, 1, 1, 2, 2, 3, 3, 4, 7, 8, 10, 11, 12, 13, 14]
+
 /**
  * One 4-bit count of recent writes for each block, in pages that exist once a block of theirs was written: nothing for an idle disk, half a byte a
  * block at worst (8 MiB for 2^24 blocks).
@@ -19,7 +22,7 @@ const EXACT_LEVELS = 7
  *   block  │  1 │  0 ││  3 │  2 ││  5 │  4  …   high and low nibble
  *          └────┴────┘└────┴────┘└────┴────
  * ```
- * Levels 0 to 7 are counts. A level above grows with probability 2^-(level - 7), so that level 15 stands for about a thousand writes:
+ * Levels 0 to 7 are counts. A level above grows with probability 2^-(level - 6), so that level 15 stands for about 500 writes:
  * approximate counting after Morris, "Counting large numbers of events in small registers", CACM 21 (1978).
  */
 export class WriteCounters {
@@ -68,16 +71,11 @@ export class WriteCounters {
       for (let at = 0; at < page.length; at++) {
         const pair = page[at]!
         if (pair === 0) continue
-        const halved = halvedLevel(pair & 15) | (halvedLevel(pair >> 4) << 4)
+        const halved = HALVED[pair & 15]! | (HALVED[pair >> 4]! << 4)
         page[at] = halved
         any |= halved
       }
       if (any === 0) this.#pages[index] = undefined
     }
   }
-}
-
-function halvedLevel(level: number): number {
-  // Above the exact levels one level is a factor of two.
-  return level > EXACT_LEVELS + 1 ? level - 1 : level >> 1
 }
