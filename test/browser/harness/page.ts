@@ -1,4 +1,5 @@
 import { IndexedDbStorage } from '../../../src/sources/indexeddb.ts'
+import { OpfsStorage } from '../../../src/sources/opfs.ts'
 import { listCases, runCase } from './suites.ts'
 import type { SuiteCall, SuiteReply } from './worker.ts'
 
@@ -22,10 +23,12 @@ function inWorker(call: Omit<SuiteCall, 'id'>): Promise<SuiteReply> {
 
 /** What tests reach as `window.harness`. */
 export const harness = {
-  listCases,
+  listInPage: async (suite: string) => listCases(suite),
+  listInWorker: async (suite: string) => (await inWorker({ suite, index: undefined })).names!,
   runInPage: runCase,
   runInWorker: async (suite: string, index: number) => (await inWorker({ suite, index })).failure,
   IndexedDbStorage,
+  OpfsStorage,
 }
 
 export type Harness = typeof harness

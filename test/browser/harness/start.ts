@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import type { Page } from 'playwright'
 import { createServer } from 'vite'
 import { type Chromium, launchChromium } from '../../support/chromium.ts'
-import type { Harness } from './page.ts'
+import type {} from './page.ts'
 
 const project = fileURLToPath(new URL('../../..', import.meta.url))
 
@@ -51,14 +51,18 @@ export async function startHarness(options: { profile?: string } = {}): Promise<
   }
 }
 
-/** The names of a suite's cases, as the page lists them. */
-export function listCases(page: Page, suite: string): Promise<string[]> {
-  return page.evaluate((name) => window.harness.listCases(name), suite)
+/** Where in the browser a suite runs. */
+export type Where = 'page' | 'worker'
+
+/** The names of a suite's cases, as they are there: a suite may have more in a worker. */
+export function listCases(page: Page, suite: string, where: Where): Promise<string[]> {
+  const method = where === 'page' ? 'listInPage' : 'listInWorker'
+  return page.evaluate(({ method, suite }) => window.harness[method](suite), { method, suite } as const)
 }
 
-/** Runs one case in the page or in its worker; throws what failed. */
-export async function runCase(page: Page, suite: string, index: number, where: 'page' | 'worker'): Promise<void> {
-  const method: keyof Harness = where === 'page' ? 'runInPage' : 'runInWorker'
+/** Runs one case; throws what failed. */
+export async function runCase(page: Page, suite: string, index: number, where: Where): Promise<void> {
+  const method = where === 'page' ? 'runInPage' : 'runInWorker'
   const failure = await page.evaluate(({ method, suite, index }) => window.harness[method](suite, index), {
     method,
     suite,

@@ -2,6 +2,7 @@ import { createKernels } from '../../../src/kernels/load.ts'
 import { SOURCE_CAPABILITIES } from '../../../src/sources/capabilities.ts'
 import { IndexedDbStorage } from '../../../src/sources/indexeddb.ts'
 import { MemoryStorage } from '../../../src/sources/memory.ts'
+import { OpfsStorage } from '../../../src/sources/opfs.ts'
 import type { StorageProvider } from '../../../src/storage/provider.ts'
 import type { ConformanceCase } from '../../conformance/case.ts'
 import { kernelsConformance } from '../../conformance/kernels.ts'
@@ -49,6 +50,21 @@ const SUITES: Record<string, () => Suite> = {
       for (const name of await IndexedDbStorage.list()) await IndexedDbStorage.delete(name)
     },
   }),
+  opfs: () => opfsSuite('sync'),
+  'opfs-async': () => opfsSuite('async'),
+}
+
+function opfsSuite(access: 'sync' | 'async'): Suite {
+  return {
+    cases: storageProviderConformance({
+      capabilities: SOURCE_CAPABILITIES[access === 'sync' ? 'opfs' : 'opfs-async'],
+      create: (size) => OpfsStorage.open(newName(), { size, access }),
+      reopen: (disk: StorageProvider) => OpfsStorage.open((disk as OpfsStorage).name, { access }),
+    }),
+    cleanUp: async () => {
+      for (const name of await OpfsStorage.list()) await OpfsStorage.delete(name)
+    },
+  }
 }
 
 const loaded = new Map<string, Suite>()
