@@ -2,7 +2,7 @@ import { Bitfield } from '../bitfield/bitfield.ts'
 import { checkBlockSize } from '../errors/invalid-argument-error.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { Extent, IoOptions, StorageProvider } from '../storage/provider.ts'
-import { blockCount, endBlock, firstBlock } from '../storage/range.ts'
+import { blockCount } from '../storage/range.ts'
 import type { TrackingStorageProvider } from '../storage/tracking-provider.ts'
 import { StorageWrapper } from '../storage/wrapper.ts'
 import { Lockable } from './lockable.ts'
@@ -50,15 +50,21 @@ class TrackedBlocks {
   }
 
   track(offset: number, length: number): void {
-    const [start, end] = this.#blocks(offset, length)
-    if (end - start === 1) this.#tracking.set(start)
-    else if (end > start) this.#tracking.setRange(start, end)
+    const last = this.#lastBlock(offset, length)
+    if (last < 0) return
+    const first = this.#block(offset)
+    if (first === last) this.#tracking.set(first)
+    else this.#tracking.setRange(first, last + 1)
   }
 
   mark(offset: number, length: number): void {
-    const [start, end] = this.#blocks(offset, length)
-    for (let block = start; block < end; block++) {
-      if (this.#tracking.test(block) && this.#dirty.set(block)) this.#dirtyBlocks++
+    const last = this.#lastBlock(offset, length)
+    if (last < 0) return
+    for (let block = this.#block(offset); block <= last; block++) {
+      // Most writes hit a block that is dirty already: one look is enough then.
+      if (this.#dirty.test(block) || !this.#tracking.test(block)) continue
+      this.#dirty.set(block)
+      this.#dirtyBlocks++
     }
   }
 
@@ -71,11 +77,15 @@ class TrackedBlocks {
     return taken
   }
 
-  /** The blocks of a range cut at the end; none for a range that the storage refuses. */
-  #blocks(offset: number, length: number): [number, number] {
-    if (!(offset >= 0 && offset < this.size)) return [0, 0]
-    const clipped = Math.min(length, this.size - offset)
-    return [firstBlock(offset, this.blockSize), endBlock(offset, clipped, this.blockSize)]
+  /** The last block of a range cut at the end; -1 for an empty range and for one that the storage refuses. */
+  #lastBlock(offset: number, length: number): number {
+    if (!(offset >= 0 && offset < this.size && length > 0)) return -1
+    return this.#block(Math.min(offset + length, this.size) - 1)
+  }
+
+  /** Block numbers are below 2^32 and the block size is a power of two, so this is exact; it costs every write. */
+  #block(offset: number): number {
+    return (offset / this.blockSize) >>> 0
   }
 }
 
