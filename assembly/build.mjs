@@ -33,6 +33,9 @@ const FLAGS = [
   'abort=',
 ]
 
+// Chromium before 115 compiled no more than this synchronously on the main thread of a page; `defaultKernels` does just that.
+const LARGEST_BUILD = 4096
+
 async function inputHash() {
   const hash = createHash('sha256')
   const compiler = JSON.parse(await readFile(new URL('../node_modules/assemblyscript/package.json', room), 'utf8'))
@@ -55,6 +58,8 @@ async function compile(asc, flags) {
   if (error) throw new Error(`the kernels do not compile:\n${stderr}`, { cause: error })
   const bytes = Buffer.from(binary)
   if (!WebAssembly.validate(bytes)) throw new Error('the compiled kernels are not valid WebAssembly')
+  if (bytes.length > LARGEST_BUILD)
+    throw new Error(`a build of ${bytes.length} bytes is over the limit of ${LARGEST_BUILD}`)
   return bytes
 }
 
