@@ -179,7 +179,7 @@ export const nothingIsLeftOver: Law = (files) =>
   files.flatMap(({ path, text }) => lines(text, LEFTOVERS).map(({ number, match }) => `${path}:${number} has ${match}`))
 
 const MACHINE_PATHS = new RegExp(
-  `(?<![\\w.*])/(?:${'ro'}ot|${'ho'}me|${'Us'}ers|${'wo'}rk|${'tm'}p)/|"resolved": "http`,
+  `(?<![\\w.*])/(?:${'ro'}ot|${'ho'}me|${'Us'}ers|${'wo'}rk|${'tm'}p)/|"resolved": "${'ht'}tp`,
 )
 
 export const noMachinePaths: Law = (files) =>

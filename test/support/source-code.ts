@@ -78,6 +78,7 @@ export function references(file: SourceFile): Reference[] {
     }
   }
   add('import', /\b(?:from|import)\s*\(?\s*['"]([^'"\n]+)['"]/g)
-  add('url', /\bnew\s+URL\(\s*['"]([^'"\n]+\.ts)['"]\s*,\s*import\.meta\.url/g)
-  return found
+  add('url', /\bnew\s+URL\(\s*['"]([^'"\n]+\.(?:ts|js))['"]\s*,\s*import\.meta\.url/g)
+  // A worker is named as it will be called once compiled.
+  return found.map(({ kind, target }) => ({ kind, target: kind === 'url' ? target.replace(/\.js$/, '.ts') : target }))
 }
