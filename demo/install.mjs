@@ -36,16 +36,17 @@ export function ensureInstalled() {
 
 /** Builds the kernels, quietly unless it fails. */
 export function buildKernels() {
-  return runNode([join(project, 'assembly/build.mjs')])
+  return runNode([join(project, 'assembly/build.mjs')], 'ignore')
 }
 
 /** Compiles the library and the command to `dist/`. */
 export function buildLibrary() {
-  return runNode([join(project, 'node_modules/typescript/bin/tsc'), '-p', 'src'])
+  return runNode([join(project, 'node_modules/typescript/bin/tsc'), '-p', 'src'], 2)
 }
 
-function runNode(args) {
-  const { status } = spawnSync(process.execPath, args, { cwd: project, stdio: ['ignore', 'inherit', 'inherit'] })
+/** Standard output belongs to whoever called us; the compiler says its errors there, so they go to the other one. */
+function runNode(args, output) {
+  const { status } = spawnSync(process.execPath, args, { cwd: project, stdio: ['ignore', output, 'inherit'] })
   return status === 0
 }
 
