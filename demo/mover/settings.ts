@@ -23,7 +23,7 @@ const MIB = 1024 * KIB
 export const STORAGE_KINDS: readonly StorageKind[] = ['memory', 'indexeddb', 'opfs']
 export const SIZES: readonly number[] = [16, 32, 64, 128, 256, 512, 1024].map((size) => size * MIB)
 export const BLOCK_SIZES: readonly number[] = [4, 16, 64, 256, 1024].map((size) => size * KIB)
-export const WRITE_RATES: readonly number[] = [0, 1, 4, 8, 16, 32, 64, 256].map((rate) => rate * MIB)
+export const WRITE_RATES: readonly number[] = [0, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128].map((rate) => rate * MIB)
 export const LINK_RATES: readonly number[] = [0, 8, 32, 64, 128, 512].map((rate) => rate * MIB)
 export const PATTERNS: readonly Pattern[] = ['zipf', 'uniform', 'sequential']
 
@@ -45,7 +45,7 @@ export const DEFAULT_SETTINGS: Settings = {
   destination: 'indexeddb',
   size: 128 * MIB,
   blockSize: 64 * KIB,
-  writeRate: 8 * MIB,
+  writeRate: MIB,
   pattern: 'zipf',
   linkRate: 32 * MIB,
 }
