@@ -192,11 +192,21 @@ async function once<Result>(
   return result
 }
 
-/** Deletes a database; resolves also when there was none. */
-export async function deleteDatabase(name: string): Promise<void> {
-  const request = indexedDB.deleteDatabase(name)
-  await new Promise<void>((resolve, reject) => {
-    request.onblocked = () => reject(new StorageError('LOCKED', undefined, { context: { database: name } }))
-    promisifyRequest(request).then(() => resolve(), reject)
+/**
+ * Deletes a database; resolves also when there was none.
+ * @throws StorageError `LOCKED` when a connection to it stays open for all of `timeoutMs`; the browser then deletes it when that one closes.
+ */
+export async function deleteDatabase(name: string, options: { timeoutMs: number; clock: Clock }): Promise<void> {
+  if (globalThis.indexedDB === undefined) throw new StorageError('NOT_SUPPORTED', 'There is no IndexedDB here.')
+  const stopTimer = new AbortController()
+  // Not at the first `blocked`: a connection that is closing still counts as open until its last transaction has ended.
+  const late = options.clock.sleep(options.timeoutMs, stopTimer.signal).then(() => {
+    throw new StorageError('LOCKED', undefined, { context: { database: name } })
   })
+  try {
+    await Promise.race([promisifyRequest(indexedDB.deleteDatabase(name)), late])
+  } finally {
+    stopTimer.abort()
+    late.catch(() => {}) // Stopped, or thrown above.
+  }
 }

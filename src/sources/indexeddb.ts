@@ -11,7 +11,7 @@ import { checkRecordSize, type RecordLayout, readLayout, touch, writeLayout } fr
 import { RecordPlan } from './indexeddb-plan.ts'
 import { ChangeQueue } from './indexeddb-queue.ts'
 import { listExtents, readRecords } from './indexeddb-reader.ts'
-import { GET_ALL_BYTES, LOCK_TIMEOUT_MS, RECORD_SIZE } from './limits.ts'
+import { GET_ALL_BYTES, LOCK_TIMEOUT_MS, OPEN_TIMEOUT_MS, RECORD_SIZE } from './limits.ts'
 import { platformError } from './platform-error.ts'
 import { type HeldLock, takeWebLock } from './web-lock.ts'
 
@@ -87,7 +87,7 @@ export class IndexedDbStorage implements StorageProvider {
     }
     const connection = new IndexedDbConnection(PREFIX + name, clock, events)
     try {
-      const layout = await openLayout(connection, options)
+      const layout = await openLayout(connection, options, clock)
       connection.checkOnReopen(async (store) => {
         const found = await readLayout(store)
         if (found === undefined) throw new StorageError('NOT_FOUND', `The disk ${name} was deleted while it was open.`)
@@ -104,9 +104,12 @@ export class IndexedDbStorage implements StorageProvider {
   /** Deletes a disk; resolves also when there is none. @throws StorageError `LOCKED` while somebody has it open */
   static async delete(name: string, options: { lockTimeoutMs?: number; clock?: Clock } = {}): Promise<void> {
     checkName(name)
-    const lock = await takeDiskLock(name, options.lockTimeoutMs, options.clock ?? systemClock)
+    const { lockTimeoutMs: timeoutMs = LOCK_TIMEOUT_MS, clock = systemClock } = options
+    const lock = await takeDiskLock(name, timeoutMs, clock)
     try {
-      await deleteDatabase(PREFIX + name)
+      await deleteDatabase(PREFIX + name, { timeoutMs: Math.max(timeoutMs, OPEN_TIMEOUT_MS), clock })
+    } catch (error) {
+      throw platformError(error, 'WRITE_FAILED', { name })
     } finally {
       await lock?.release()
     }
@@ -225,7 +228,11 @@ function takeDiskLock(name: string, timeoutMs = LOCK_TIMEOUT_MS, clock: Clock): 
 }
 
 /** The layout of the disk in a database; made where there is none and a size is given. */
-async function openLayout(connection: IndexedDbConnection, options: IndexedDbOptions): Promise<RecordLayout> {
+async function openLayout(
+  connection: IndexedDbConnection,
+  options: IndexedDbOptions,
+  clock: Clock,
+): Promise<RecordLayout> {
   const found = await connection.transact({ mode: 'readonly' }, readLayout)
   if (found) {
     requireSame(found, { size: options.size ?? found.size, recordSize: options.recordSize ?? found.recordSize })
@@ -233,7 +240,7 @@ async function openLayout(connection: IndexedDbConnection, options: IndexedDbOpt
   }
   if (options.size === undefined) {
     connection.close()
-    await deleteDatabase(connection.name) // Looking for it has made it.
+    await deleteDatabase(connection.name, { timeoutMs: OPEN_TIMEOUT_MS, clock }) // Looking for it has made it.
     throw new StorageError('NOT_FOUND')
   }
   const layout = { size: options.size, recordSize: options.recordSize ?? RECORD_SIZE }

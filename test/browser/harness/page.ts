@@ -1,41 +1,54 @@
-import { IndexedDbStorage } from '../../../src/sources/indexeddb.ts'
-import { OpfsStorage } from '../../../src/sources/opfs.ts'
-import { listCases, runCase } from './suites.ts'
-import type { SuiteCall, SuiteReply } from './worker.ts'
+import { type Answer, type Call, carryOut, type NumberedCall } from './worker.ts'
 
-const waiting = new Map<number, (reply: SuiteReply) => void>()
-let calls = 0
-let worker: Worker | undefined
+/** Where in the browser a call is carried out. */
+export type Where = 'page' | 'worker' | 'shared-worker'
 
-/** Has a call answered by a dedicated worker, started on first use. */
-function inWorker(call: Omit<SuiteCall, 'id'>): Promise<SuiteReply> {
-  if (!worker) {
-    worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' })
-    worker.onmessage = ({ data }: MessageEvent<SuiteReply>) => waiting.get(data.id)?.(data)
+/** A worker and the calls that wait for it. */
+class Remote {
+  readonly #port: MessagePort
+  readonly #waiting = new Map<number, (answer: Answer) => void>()
+  readonly #failed: Promise<never>
+  #calls = 0
+
+  constructor(worker: Worker | SharedWorker) {
+    this.#port = worker instanceof Worker ? (worker as unknown as MessagePort) : worker.port
+    this.#port.onmessage = ({ data }: MessageEvent<Answer>) => this.#waiting.get(data.id)?.(data)
+    this.#failed = new Promise((_, reject) => {
+      worker.addEventListener('error', (event) =>
+        reject(new Error(`the worker failed: ${(event as ErrorEvent).message}`)),
+      )
+    })
+    this.#failed.catch(() => {}) // Reported to every call that waits.
   }
-  const id = calls++
-  worker.postMessage({ id, ...call } satisfies SuiteCall)
-  return new Promise((resolve, reject) => {
-    worker!.addEventListener('error', (event) => reject(new Error(event.message)), { once: true })
-    waiting.set(id, resolve)
-  })
+
+  async call(call: Call): Promise<unknown> {
+    const id = this.#calls++
+    const answered = new Promise<Answer>((resolve) => this.#waiting.set(id, resolve))
+    this.#port.postMessage({ id, call } satisfies NumberedCall)
+    const { value, error } = await Promise.race([answered, this.#failed])
+    if (error !== undefined) throw new Error(error)
+    return value
+  }
 }
 
-/** What tests reach as `window.harness`. */
-export const harness = {
-  listInPage: async (suite: string) => listCases(suite),
-  listInWorker: async (suite: string) => (await inWorker({ suite, index: undefined })).names!,
-  runInPage: runCase,
-  runInWorker: async (suite: string, index: number) => (await inWorker({ suite, index })).failure,
-  IndexedDbStorage,
-  OpfsStorage,
-}
+let worker: Remote | undefined
+let sharedWorker: Remote | undefined
 
-export type Harness = typeof harness
+/** Has a call carried out here, in this page's worker, or in the worker all tabs share; both are started on first use. */
+function callThere(where: Where, call: Call): Promise<unknown> {
+  if (where === 'page') return carryOut(call)
+  if (where === 'worker') {
+    worker ??= new Remote(new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' }))
+    return worker.call(call)
+  }
+  sharedWorker ??= new Remote(new SharedWorker(new URL('./worker.ts', import.meta.url), { type: 'module' }))
+  return sharedWorker.call(call)
+}
 
 declare global {
   interface Window {
-    harness: Harness
+    /** What tests reach from outside. */
+    callThere: typeof callThere
   }
 }
-window.harness = harness
+window.callThere = callThere

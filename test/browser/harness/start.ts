@@ -2,7 +2,9 @@ import { fileURLToPath } from 'node:url'
 import type { Page } from 'playwright'
 import { createServer } from 'vite'
 import { type Chromium, launchChromium } from '../../support/chromium.ts'
-import type {} from './page.ts'
+import type { Where } from './page.ts'
+import type { ScenarioName, Scenarios } from './scenarios.ts'
+import type { Call } from './worker.ts'
 
 const project = fileURLToPath(new URL('../../..', import.meta.url))
 
@@ -11,8 +13,8 @@ export interface RunningHarness {
   readonly chromium: Chromium
   /** Address of the harness page. */
   readonly address: string
-  /** Opens a tab on the harness page. What it logs as an error or throws uncaught is collected in `complaints`. */
-  openPage(): Promise<Page>
+  /** Opens a tab on the harness page, or another address of it. What it logs as an error or throws uncaught is collected in `complaints`. */
+  openPage(at?: string): Promise<Page>
   readonly complaints: string[]
   close(): Promise<void>
 }
@@ -37,11 +39,11 @@ export async function startHarness(options: { profile?: string } = {}): Promise<
     chromium,
     address,
     complaints,
-    openPage: async () => {
+    openPage: async (at = address) => {
       const page = await chromium.context.newPage()
       page.on('pageerror', (error) => complaints.push(String(error.stack ?? error)))
-      await page.goto(address)
-      await page.waitForFunction(() => window.harness !== undefined)
+      await page.goto(at)
+      await page.waitForFunction(() => window.callThere !== undefined)
       return page
     },
     close: async () => {
@@ -51,22 +53,27 @@ export async function startHarness(options: { profile?: string } = {}): Promise<
   }
 }
 
-/** Where in the browser a suite runs. */
-export type Where = 'page' | 'worker'
-
 /** The names of a suite's cases, as they are there: a suite may have more in a worker. */
 export function listCases(page: Page, suite: string, where: Where): Promise<string[]> {
-  const method = where === 'page' ? 'listInPage' : 'listInWorker'
-  return page.evaluate(({ method, suite }) => window.harness[method](suite), { method, suite } as const)
+  return call(page, where, { op: 'list', suite }) as Promise<string[]>
 }
 
 /** Runs one case; throws what failed. */
 export async function runCase(page: Page, suite: string, index: number, where: Where): Promise<void> {
-  const method = where === 'page' ? 'runInPage' : 'runInWorker'
-  const failure = await page.evaluate(({ method, suite, index }) => window.harness[method](suite, index), {
-    method,
-    suite,
-    index,
-  } as const)
-  if (failure !== undefined) throw new Error(failure)
+  const failure = await call(page, where, { op: 'case', suite, index })
+  if (failure !== undefined) throw new Error(String(failure))
+}
+
+/** The scenarios of a page or of one of its workers, as functions. */
+export function scenariosIn(page: Page, where: Where): Scenarios {
+  return new Proxy({} as Scenarios, {
+    get:
+      (_, name) =>
+      (...args: unknown[]) =>
+        call(page, where, { op: 'scenario', name: name as ScenarioName, args }),
+  })
+}
+
+function call(page: Page, where: Where, work: Call): Promise<unknown> {
+  return page.evaluate(({ where, work }) => window.callThere(where, work), { where, work })
 }
