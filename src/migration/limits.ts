@@ -7,8 +7,11 @@ export const CONCURRENCY = { standard: 16, dirty: 16, priority: 4 } as const
 /** Most runs in flight of one kind that a caller may ask for: staging memory is the real bound, this one keeps queues short. */
 export const LARGEST_CONCURRENCY = 1024
 
-/** Bytes of source asked for holes at once: a terabyte of nothing takes a thousand questions. */
+/** A hole that goes on is taken in pieces of about this size: a terabyte of nothing is a thousand of them. */
 export const HOLE_BYTES = 2 ** 30
+
+/** How far ahead a hole is looked for at first; a database lists every record of what it is asked about, and most holes are short. */
+export const FIRST_HOLE_BYTES = 2 ** 23
 
 /** Synchronous copying lets other tasks run this often, a quarter of a frame: the writer, messages and timers share the thread. */
 export const YIELD_MS = 4

@@ -1,7 +1,7 @@
 import { StorageError } from '../errors/storage-error.ts'
 import { type StagingSlot, sharedStagingPool } from '../kernels/staging-pool.ts'
 import type { IoOptions, StorageProvider } from '../storage/provider.ts'
-import { HOLE_BYTES } from './limits.ts'
+import { FIRST_HOLE_BYTES, HOLE_BYTES } from './limits.ts'
 
 /** Takes up to `limit` waiting blocks from `block` on; returns how many. */
 export type TakeMore = (block: number, limit: number) => number
@@ -74,14 +74,20 @@ export class RunMover {
     }
   }
 
-  /** Takes the waiting blocks behind a hole for as long as the hole goes on. */
+  /** Takes the waiting blocks behind a hole for as long as the hole goes on, asking further ahead each time it does. */
   async #takeHole(block: number, takeMore: TakeMore): Promise<number> {
-    const offset = block * this.#blockSize
-    const length = Math.min(HOLE_BYTES, this.#source.size - offset)
-    if (length <= 0) return 0
-    const next = (await this.#source.extents!(offset, length))[0]
-    const hole = next ? Math.floor((next.offset - offset) / this.#blockSize) : Math.ceil(length / this.#blockSize)
-    return hole > 0 ? takeMore(block, hole) : 0
+    let taken = 0
+    for (let bytes = FIRST_HOLE_BYTES; taken * this.#blockSize < HOLE_BYTES; bytes *= 2) {
+      const offset = (block + taken) * this.#blockSize
+      const length = Math.min(bytes, this.#source.size - offset)
+      if (length <= 0) break
+      const next = (await this.#source.extents!(offset, length))[0]
+      const blocks = next ? Math.floor((next.offset - offset) / this.#blockSize) : Math.ceil(length / this.#blockSize)
+      const more = blocks > 0 ? takeMore(block + taken, blocks) : 0
+      taken += more
+      if (next || more < blocks) break
+    }
+    return taken
   }
 
   async #zero(offset: number, length: number, options: IoOptions): Promise<void> {
