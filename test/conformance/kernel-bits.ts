@@ -134,6 +134,24 @@ export function bitCases(kernels: () => Kernels, create: () => Kernels, seed: nu
       },
     },
     {
+      name: 'bits: a single bit in common is found wherever it is',
+      async run() {
+        const a = new Pair(kernels())
+        const b = new Pair(kernels())
+        kernels().bitSetRange(b.field, 0, BITS)
+        for (let bit = 0; bit < BITS; bit++) {
+          kernels().bitSetRange(a.field, bit, bit + 1)
+          expectSame(kernels().bitIntersects(a.field, b.field, BYTES), true, `bit ${bit} in both`)
+          kernels().bitClearRange(b.field, bit, bit + 1)
+          expectSame(kernels().bitIntersects(a.field, b.field, BYTES), false, `bit ${bit} in one`)
+          kernels().bitSetRange(b.field, bit, bit + 1)
+          kernels().bitClearRange(a.field, bit, bit + 1)
+        }
+        a.free()
+        b.free()
+      },
+    },
+    {
       name: 'bits: collect lists the bits of a range, as many as asked for and no more',
       async run() {
         const random = seededRandom(seed)
