@@ -1,0 +1,107 @@
+/** One write that the history knows of. */
+export interface RecordedWrite {
+  readonly number: number
+  readonly offset: number
+  readonly length: number
+  readonly zero: boolean
+  readonly startedAt: number
+  /** When it ended; undefined while it is under way. */
+  endedAt: number | undefined
+  outcome: 'pending' | 'acknowledged' | 'failed'
+}
+
+/**
+ * What a disk may hold after writes of which some ran at the same time and some failed, byte by byte.
+ *
+ * A byte holds what it held at first, unless an acknowledged write has covered it; or what a write has put there that ended, well or not,
+ * unless an acknowledged write that began after that end has covered it since. A write that failed may have changed its range or not.
+ * One that is still under way must not have: ask only when writers are locked out.
+ */
+export class WriteHistory {
+  readonly #initial: Uint8Array
+  readonly #writes: RecordedWrite[] = []
+  #moment = 0
+
+  /** Keeps a copy of what the disk holds at first. */
+  constructor(initial: Uint8Array) {
+    this.#initial = initial.slice()
+  }
+
+  get writes(): readonly RecordedWrite[] {
+    return this.#writes
+  }
+
+  /** A write begins. The range must lie inside the disk. */
+  begin(offset: number, length: number, options: { zero?: boolean } = {}): RecordedWrite {
+    const write: RecordedWrite = {
+      number: this.#writes.length + 1,
+      offset,
+      length,
+      zero: options.zero ?? false,
+      startedAt: ++this.#moment,
+      endedAt: undefined,
+      outcome: 'pending',
+    }
+    this.#writes.push(write)
+    return write
+  }
+
+  end(write: RecordedWrite, outcome: 'acknowledged' | 'failed'): void {
+    write.endedAt = ++this.#moment
+    write.outcome = outcome
+  }
+
+  /** Forgets a write that was refused before it began. */
+  withdraw(write: RecordedWrite): void {
+    this.#writes.splice(this.#writes.indexOf(write), 1)
+  }
+
+  /** Performs a write through `work`, which gets the bytes, and records how it ends. Never rejects; tells how it ended. */
+  async perform(
+    offset: number,
+    length: number,
+    work: (bytes: Uint8Array) => Promise<number> | number,
+    options: { zero?: boolean } = {},
+  ): Promise<RecordedWrite['outcome']> {
+    const write = this.begin(offset, length, options)
+    const bytes = new Uint8Array(length)
+    for (let index = 0; index < length; index++) bytes[index] = byteOf(write, offset + index)
+    try {
+      const count = await work(bytes)
+      this.end(write, count === length ? 'acknowledged' : 'failed')
+    } catch {
+      this.end(write, 'failed')
+    }
+    return write.outcome
+  }
+
+  /** Says where `content` holds what it cannot, or undefined when it is right. */
+  wrong(content: Uint8Array): string | undefined {
+    if (content.length !== this.#initial.length) return `${content.length} bytes instead of ${this.#initial.length}`
+    const edges = new Set([0, content.length])
+    for (const { offset, length } of this.#writes) edges.add(offset).add(offset + length)
+    const borders = [...edges].sort((a, b) => a - b)
+    for (let index = 0; index + 1 < borders.length; index++) {
+      const from = borders[index]!
+      const to = borders[index + 1]!
+      const covering = this.#writes.filter((write) => write.offset <= from && to <= write.offset + write.length)
+      const acknowledged = covering.filter((write) => write.outcome === 'acknowledged')
+      const last = Math.max(0, ...acknowledged.map((write) => write.startedAt))
+      const possible = covering.filter((write) => write.endedAt !== undefined && write.endedAt > last)
+      const initial = acknowledged.length === 0
+      for (let at = from; at < to; at++) {
+        const byte = content[at]
+        if (initial && byte === this.#initial[at]) continue
+        if (possible.some((write) => byteOf(write, at) === byte)) continue
+        const wanted = [...(initial ? ['the first content'] : []), ...possible.map(({ number }) => `write ${number}`)]
+        return `byte ${at} is ${byte}, which is none of: ${wanted.join(', ')}`
+      }
+    }
+    return undefined
+  }
+}
+
+/** What a write puts at a place: differs from what other writes put there, and from its neighbours. */
+function byteOf(write: RecordedWrite, at: number): number {
+  return write.zero ? 0 : 1 + ((write.number * 37 + at * 7 + (at >> 8)) % 255)
+}
