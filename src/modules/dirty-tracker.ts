@@ -133,7 +133,8 @@ class RemoteFace extends StorageWrapper implements TrackingStorageProvider {
   readonly blockSize: number
   readonly #blocks: TrackedBlocks
   readonly #local: Lockable
-  #claimed = false
+  /** The function that gives the claim back; it is its own proof of whose claim it is. */
+  #claim: (() => void) | undefined
   zeroAt?: (offset: number, length: number) => Promise<number>
   writeAtSync?: (data: Uint8Array, offset: number) => number
 
@@ -193,10 +194,11 @@ class RemoteFace extends StorageWrapper implements TrackingStorageProvider {
   }
 
   claim(): () => void {
-    if (this.#claimed) throw new StorageError('BUSY')
-    this.#claimed = true
-    return () => {
-      this.#claimed = false
+    if (this.#claim) throw new StorageError('BUSY')
+    const giveBack = () => {
+      if (this.#claim === giveBack) this.#claim = undefined
     }
+    this.#claim = giveBack
+    return giveBack
   }
 }
