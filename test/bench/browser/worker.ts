@@ -63,7 +63,7 @@ async function opfs(toy: boolean): Promise<BenchmarkResult> {
   const buffer = new Uint8Array(MIB)
   const result = await measureBeside({
     unit: 'MB/s',
-    runs: toy ? 1 : 9,
+    runs: toy ? 1 : 21,
     better: 'higher',
     limit: async () => {
       const [from, to] = await Promise.all(names.map(rawHandle))
