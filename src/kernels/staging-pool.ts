@@ -1,5 +1,5 @@
 import { throwIfAborted } from '../async/abort.ts'
-import { InvalidArgumentError } from '../errors/invalid-argument-error.ts'
+import { checkInteger, InvalidArgumentError } from '../errors/invalid-argument-error.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { Kernels } from './kernels.ts'
 import { SMALLEST_SLOT_BYTES, STAGING_BYTES } from './limits.ts'
@@ -55,7 +55,7 @@ export class StagingPool {
       const stop = () => {
         this.#leave(attempt, signal, stop)
         reject(new StorageError('ABORTED', undefined, { cause: signal?.reason }))
-        this.#waiting[0]?.()
+        this.#serve()
       }
       this.#waiting.push(attempt)
       signal?.addEventListener('abort', stop, { once: true })
@@ -68,8 +68,11 @@ export class StagingPool {
   }
 
   #take(length: number): StagingSlot | undefined {
-    if (!(length <= this.#largest)) throw new InvalidArgumentError('length', `at most ${this.#largest}`, length)
-    const size = slotSize(length)
+    if (checkInteger('length', length) > this.#largest) {
+      throw new InvalidArgumentError('length', `at most ${this.#largest}`, length)
+    }
+    // A pool that is no power of two still serves a request of its whole size.
+    const size = Math.min(slotSize(length), Math.max(this.#largest, SMALLEST_SLOT_BYTES))
     const pointer = this.#idle.get(size)?.pop() ?? this.#allocate(size)
     if (pointer === 0) return undefined
     return new Slot(this, this.#kernels, pointer, size, length)
@@ -89,7 +92,11 @@ export class StagingPool {
     const idle = this.#idle.get(size)
     if (idle) idle.push(pointer)
     else this.#idle.set(size, [pointer])
-    // Each one served may leave room for the next; the first that finds none stops it.
+    this.#serve()
+  }
+
+  /** Each one served may leave room for the next; the first that finds none stops it. */
+  #serve(): void {
     for (let served = -1; served !== this.#waiting.length && this.#waiting.length > 0; ) {
       served = this.#waiting.length
       this.#waiting[0]!()
