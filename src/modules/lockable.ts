@@ -71,10 +71,12 @@ export class Lockable<Inner extends StorageProvider = StorageProvider> extends S
   }
 
   override close(): Promise<void> {
-    const closed = this.inner.close()
-    // Held-back writes must not wait for ever: they go on and meet a closed storage.
-    this.unlock()
-    return closed
+    try {
+      return this.inner.close()
+    } finally {
+      // Held-back writes must not wait for ever: they go on and meet a closed storage.
+      this.unlock()
+    }
   }
 
   #pass(write: () => Promise<number>, signal: AbortSignal | undefined): Promise<number> {
