@@ -2,6 +2,9 @@ import { type Clock, systemClock } from '../async/clock.ts'
 import type { IoOptions, StorageProvider } from '../storage/provider.ts'
 import { StorageWrapper } from '../storage/wrapper.ts'
 
+/** Timers are late by a millisecond or so; what the link could have sent meanwhile, as much as any buffer holds, it sends at once. */
+const BUFFER_MS = 20
+
 /** A disk behind a link of a given rate: writes to it take the time that their bytes need, one after the other. */
 export class PacedDisk extends StorageWrapper {
   readonly #bytesPerSecond: number
@@ -17,8 +20,7 @@ export class PacedDisk extends StorageWrapper {
 
   override async writeAt(data: Uint8Array, offset: number, options?: IoOptions): Promise<number> {
     const now = this.#clock.now()
-    this.#freeAt = Math.max(this.#freeAt, now) + (data.length / this.#bytesPerSecond) * 1000
-    // Timers are late by about a millisecond: the deadline counts from when the link was free, so that this does not add up.
+    this.#freeAt = Math.max(this.#freeAt, now - BUFFER_MS) + (data.length / this.#bytesPerSecond) * 1000
     if (this.#freeAt > now) await this.#clock.sleep(this.#freeAt - now, options?.signal)
     return this.inner.writeAt(data, offset, options)
   }
