@@ -82,9 +82,12 @@ describe('blockferry rehearse', () => {
 
   it('stops at an interrupt and leaves nothing behind', async () => {
     const directory = await mkdtemp(join(folder, 'work-'))
+    let interrupted = false
     const run = await runCommand(['rehearse', image, '--directory', directory, '--link-rate', '1MiB/s', '--json'], {
       onOutput: (text, child) => {
-        if (text.includes('"phase":"move"')) child.kill('SIGINT')
+        if (interrupted || !text.includes('"phase":"move"')) return
+        interrupted = true
+        child.kill('SIGINT')
       },
     })
     expect(run.exitCode).toBe(1)
