@@ -1,7 +1,7 @@
 import { throwIfAborted } from '../async/abort.ts'
 import { type Clock, systemClock } from '../async/clock.ts'
 import { InvalidArgumentError } from '../errors/invalid-argument-error.ts'
-import { StorageError } from '../errors/storage-error.ts'
+import { errorCode, StorageError } from '../errors/storage-error.ts'
 import type { StorageEventListener, StorageEventMap } from '../storage/events.ts'
 import type { Extent, IoOptions, StorageProvider } from '../storage/provider.ts'
 import { checkSize, clipLength } from '../storage/range.ts'
@@ -97,7 +97,11 @@ export class IndexedDbStorage implements StorageProvider {
     } catch (error) {
       connection.close()
       await lock?.release()
-      throw platformError(error, 'OPEN_FAILED', { name })
+      // Before version 115 a private window of Firefox answers every opening with InvalidStateError (https://github.com/Fyrd/caniuse/issues/7243).
+      const isLost = errorCode(error) === 'CONNECTION_LOST'
+      throw isLost
+        ? new StorageError('OPEN_FAILED', undefined, { cause: error, context: { name } })
+        : platformError(error, 'OPEN_FAILED', { name })
     }
   }
 

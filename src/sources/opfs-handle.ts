@@ -41,6 +41,7 @@ export class HandleBackend implements OpfsBackend {
   readonly #options: BackendOptions
   #held: HeldFile | undefined
   #taking: Promise<HeldFile> | undefined
+  #waiting = 0
   #isClosed = false
 
   private constructor(name: string, held: HeldFile, options: BackendOptions) {
@@ -67,16 +68,16 @@ export class HandleBackend implements OpfsBackend {
     }
   }
 
-  async read(target: Uint8Array, offset: number): Promise<void> {
-    readAll(this.#held?.handle ?? (await this.#take()), target, offset, this.#name)
+  read(target: Uint8Array, offset: number): Promise<void> {
+    return this.#withFile((handle) => readAll(handle, target, offset, this.#name))
   }
 
-  async write(data: Uint8Array, offset: number): Promise<void> {
-    writeAll(this.#held?.handle ?? (await this.#take()), data, offset, this.#name)
+  write(data: Uint8Array, offset: number): Promise<void> {
+    return this.#withFile((handle) => writeAll(handle, data, offset, this.#name))
   }
 
-  async flush(): Promise<void> {
-    flushNow(this.#held?.handle ?? (await this.#take()), this.#name)
+  flush(): Promise<void> {
+    return this.#withFile((handle) => flushNow(handle, this.#name))
   }
 
   async release(): Promise<void> {
@@ -108,12 +109,26 @@ export class HandleBackend implements OpfsBackend {
     throw new StorageError('LOCKED', 'The file was given back; an asynchronous call takes it again.')
   }
 
-  async #take(): Promise<SyncAccessHandle> {
+  /** Works at once while the file is held, else takes it first; calls that wait for that keep their order, also before later ones. */
+  async #withFile(work: (handle: SyncAccessHandle) => void): Promise<void> {
+    if (this.#held && this.#waiting === 0) return work(this.#held.handle)
+    this.#waiting++
+    let file: HeldFile
+    try {
+      file = await this.#take()
+    } finally {
+      this.#waiting--
+    }
+    work(file.handle)
+  }
+
+  async #take(): Promise<HeldFile> {
     if (this.#isClosed) throw new StorageError('CLOSED')
+    if (this.#held) return this.#held
     this.#taking ??= this.#takeAgain().finally(() => {
       this.#taking = undefined
     })
-    return (await this.#taking).handle
+    return this.#taking
   }
 
   async #takeAgain(): Promise<HeldFile> {

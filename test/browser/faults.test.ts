@@ -212,6 +212,23 @@ describe('an OPFS disk', () => {
     },
   )
 
+  it('keeps the order of writes that wait for the file to be taken again', async () => {
+    for (const where of [inPage(), inWorker()]) {
+      expect(await where.open('opfs', name)).toBe('none')
+      expect(await where.writeAfterRelease(name)).toBe(true)
+      await where.close(name)
+    }
+  })
+
+  it('that was given back says LOCKED to synchronous calls until another call takes it again', async () => {
+    expect(await inWorker().open('opfs', name)).toBe('none')
+    expect(await inWorker().synchronousAfterRelease(name)).toEqual([
+      ['LOCKED', 'LOCKED', 'LOCKED'],
+      ['none', 'none', 'none'],
+    ])
+    await inWorker().close(name)
+  })
+
   it('is reached by the slow API with a warning when its worker does not start', async () => {
     const slow = expect.stringMatching(/slow asynchronous file API/)
     expect(await inPage().withoutWorker(name)).toEqual([slow, slow])

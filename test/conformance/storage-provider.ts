@@ -271,6 +271,20 @@ export function storageProviderConformance(factory: StorageFactory): Conformance
     expectNumbers(await readBack(disk, 0, 10), new Uint8Array(10), 'nothing was written')
   })
 
+  add('settles a call whose signal fires meanwhile, as done or with ABORTED', async (disk) => {
+    const abort = new AbortController()
+    const { signal } = abort
+    const calls = [0, 1, 2].map((index) => disk.writeAt(pattern(EDGE), index * EDGE, { signal }))
+    calls.push(disk.readAt(new Uint8Array(EDGE), 0, { signal }))
+    abort.abort()
+    for (const call of await Promise.allSettled(calls)) {
+      if (call.status === 'fulfilled') expectSame(call.value, EDGE, 'count of a call that was done')
+      else await expectCode(() => Promise.reject(call.reason), 'ABORTED', 'a call that was not')
+    }
+    await writeAll(disk, pattern(10, 1), 5)
+    expectNumbers(await readBack(disk, 5, 10), pattern(10, 1), 'a write after the abort')
+  })
+
   add('flushes an empty and a written disk', async (disk) => {
     await disk.flush()
     await writeAll(disk, pattern(10), 0)

@@ -42,10 +42,35 @@ async function codeOf(work: () => Promise<unknown>): Promise<string> {
   }
 }
 
+function settled<Value>(request: IDBRequest<Value>): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result)
+    request.onerror = () => reject(request.error)
+  })
+}
+
+/** Works on the store of a disk behind its back. */
+async function inDatabase<Value>(
+  name: string,
+  mode: IDBTransactionMode,
+  work: (store: IDBObjectStore) => Promise<Value>,
+): Promise<Value> {
+  const database = await settled(indexedDB.open(`blockferry:${name}`))
+  try {
+    return await work(database.transaction('disk', mode).objectStore('disk'))
+  } finally {
+    database.close()
+  }
+}
+
 /** What tests have done in a page, a worker or a shared worker; arguments and results survive structured clone. */
 export const scenarios = {
   /** Opens a disk and keeps it, one that must exist for size null; resolves with the code of the failure, or `none`. */
-  open: (kind: DiskKind, name: string, options: { size?: number | null; lockTimeoutMs?: number } = {}) =>
+  open: (
+    kind: DiskKind,
+    name: string,
+    options: { size?: number | null; lockTimeoutMs?: number; recordSize?: number } = {},
+  ) =>
     codeOf(async () => {
       const { size = SIZE, ...rest } = options
       const all = size === null ? rest : { size, ...rest }
@@ -124,6 +149,48 @@ export const scenarios = {
     return [stillHolds, await deleted]
   },
 
+  /** Whether there are Web Locks from here on. */
+  withoutLocks: async () => {
+    Object.defineProperty(navigator, 'locks', { value: undefined, configurable: true })
+  },
+  /** Writes pieces of `length` that are views into one large buffer, all at once; resolves with how many transactions that took. */
+  countTransactions: async (name: string, count: number, length: number) => {
+    const original = IDBDatabase.prototype.transaction
+    let transactions = 0
+    IDBDatabase.prototype.transaction = function (...args) {
+      transactions++
+      return original.apply(this, args)
+    }
+    try {
+      const data = pattern(count * length, 5)
+      const pieces = Array.from({ length: count }, (_, index) => data.subarray(index * length, (index + 1) * length))
+      await Promise.all(pieces.map((piece, index) => open.get(name)!.writeAt(piece, index * length)))
+      return transactions
+    } finally {
+      IDBDatabase.prototype.transaction = original
+    }
+  },
+  /** Numbers of the stored records, and the bytes each value keeps alive. */
+  storedRecords: (name: string) =>
+    inDatabase(name, 'readonly', async (store) => {
+      const keys = await settled(store.getAllKeys(IDBKeyRange.bound(0, Number.MAX_SAFE_INTEGER)))
+      const values: Uint8Array[] = await settled(store.getAll(IDBKeyRange.bound(0, Number.MAX_SAFE_INTEGER)))
+      return values.map((value, index) => [keys[index], value.buffer.byteLength])
+    }),
+  /** Stores something in a disk's database as a broken program might. */
+  tamper: (name: string, key: IDBValidKey, value: unknown) =>
+    inDatabase(name, 'readwrite', async (store) => void (await settled(store.put(value, key)))),
+  zero: (name: string, offset: number, length: number) => codeOf(() => open.get(name)!.zeroAt!(offset, length)),
+  read: (name: string, offset: number, length: number) =>
+    codeOf(() => open.get(name)!.readAt(new Uint8Array(length), offset)),
+  extents: (name: string, offset: number, length: number) => open.get(name)!.extents!(offset, length),
+  /** Makes a database of our name that is not ours. */
+  makeForeign: async (name: string) => {
+    const request = indexedDB.open(`blockferry:${name}`)
+    request.onupgradeneeded = () => request.result.createObjectStore('something')
+    ;(await settled(request)).close()
+  },
+
   /** Has the next `write` of every sync handle return these counts; resolves with the code of one write. */
   withWriteCounts: async (name: string, counts: number[]) => {
     const { prototype } = (
@@ -176,6 +243,28 @@ export const scenarios = {
       await disk.close()
     }
     return heard
+  },
+  /** Gives the file back, then writes over one range again and again at once; the last write must win. */
+  writeAfterRelease: async (name: string) => {
+    const disk = open.get(name) as OpfsStorage
+    await disk.release()
+    const first = [1, 2, 3].map((salt) => disk.writeAt(pattern(1000, salt), 0))
+    const later = first[0].then(() => disk.writeAt(pattern(1000, 4), 0))
+    await Promise.all([...first, later])
+    return scenarios.holds(name, 0, 1000, 4)
+  },
+  /** The codes of the synchronous calls while the file is given back, and after an asynchronous call has taken it again. */
+  synchronousAfterRelease: async (name: string) => {
+    const disk = open.get(name) as OpfsStorage
+    await disk.release()
+    const calls = async () => [
+      await codeOf(async () => disk.readAtSync!(new Uint8Array(10), 0)),
+      await codeOf(async () => disk.writeAtSync!(new Uint8Array(10), 0)),
+      await codeOf(async () => disk.flushSync!()),
+    ]
+    const before = await calls()
+    await disk.flush()
+    return [before, await calls()]
   },
   /** The page is left for the back/forward cache and comes back. */
   hidePage: async () => {
