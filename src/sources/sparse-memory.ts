@@ -37,7 +37,8 @@ export class SparseMemory {
 
   extents(offset: number, length: number): readonly Extent[] {
     const first = Math.floor(offset / PAGE_BYTES)
-    const end = Math.ceil((offset + length) / PAGE_BYTES)
+    // An empty range inside a page would otherwise find that page.
+    const end = length === 0 ? first : Math.ceil((offset + length) / PAGE_BYTES)
     const extents: { offset: number; length: number }[] = []
     for (const page of this.#pagesIn(first, end)) {
       const from = Math.max(offset, page * PAGE_BYTES)
