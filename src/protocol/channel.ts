@@ -1,0 +1,35 @@
+/**
+ * What a transport gives: an ordered pipe of bytes to one peer, in both directions. Whole or ended: a byte that was lost ends the channel, it is
+ * never skipped. Borders between sends are not kept; who needs messages frames them.
+ *
+ * ```
+ *   open ──close()──► closing ──► ended(undefined)     what was sent before arrives, then both sides end in order
+ *     └──abort(e), peer gone, network──► ended(error)  what is under way may be lost
+ * ```
+ */
+export interface Channel {
+  /** Which kind of transport this is, for people: `tcp`, `websocket`, `webrtc`, `message-port`, `memory`. */
+  readonly kind: string
+  /**
+   * A fingerprint of the encrypted session that both sides know and nobody between them can choose; a shared secret is proved over it.
+   * Undefined where the transport has none.
+   */
+  readonly binding?: Uint8Array
+  /**
+   * Sends the parts one behind the other. `parts` are borrowed until the promise resolves; it resolves when there is room for more, which is
+   * the back-pressure: who does not wait for it makes the channel buffer without bound and is refused with `LIMIT_EXCEEDED`.
+   * Rejects with the reason once the channel has ended.
+   */
+  send(parts: readonly Uint8Array[]): Promise<void>
+  /**
+   * Says who takes what arrives; called once. Bytes that came before are kept for it. The slices are the receiver's to keep. While a returned
+   * promise is pending, no further slice comes and the peer is held back; one that rejects aborts the channel with that reason.
+   */
+  receive(handler: (bytes: Uint8Array) => Promise<void> | void): void
+  /** Ends the channel in order: what was sent before still arrives. Idempotent; resolves when the channel has ended, however it ended. */
+  close(): Promise<void>
+  /** Ends the channel at once with this reason; the peer is told only that it is gone. Idempotent. */
+  abort(reason: unknown): void
+  /** Resolves, never rejects, when the channel has ended: with undefined when either side closed it in order, else with the reason. */
+  readonly ended: Promise<unknown>
+}
