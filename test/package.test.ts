@@ -137,6 +137,17 @@ describe('the README', () => {
 })
 
 describe('the package', () => {
+  it('installs on every platform: the lock file holds what is optional too', () => {
+    const { packages } = JSON.parse(read('package-lock.json')) as {
+      packages: Record<string, { optionalDependencies?: Record<string, string> }>
+    }
+    const wanted = Object.values(packages).flatMap(({ optionalDependencies }) =>
+      Object.keys(optionalDependencies ?? {}),
+    )
+    expect(wanted.length).toBeGreaterThan(10)
+    expect(wanted.filter((name) => !(`node_modules/${name}` in packages))).toEqual([])
+  })
+
   it('has a command that starts with its interpreter', () => {
     expect(join(project, manifest.bin[manifest.name]!)).toBe(commandPath)
     expect(read('dist/src/cli/main.js').startsWith('#!/usr/bin/env node\n')).toBe(true)
