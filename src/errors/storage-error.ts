@@ -12,8 +12,7 @@ export const ERROR_CODES = {
   FLUSH_FAILED: 'The storage could not make written data durable; nothing was handed over.',
   INCOMPATIBLE: 'The peer speaks another version or lacks something required; use the same version on both sides.',
   INVALID_ARGUMENT: 'An argument is outside its domain; the message names it, what was expected and what came.',
-  LIMIT_EXCEEDED:
-    'The peer or the caller asked for more than this side allows; the connection was closed to stay safe.',
+  LIMIT_EXCEEDED: 'More was asked for than this side allows; the connection was closed to stay safe.',
   LOCKED: 'Someone else, often another tab, holds this disk; close it there and try again.',
   MALFORMED: 'Bytes from the peer do not have the agreed form; the connection was closed.',
   MIGRATION_FAILED: 'Some blocks could not be moved; the failures are listed, the source is unchanged.',
