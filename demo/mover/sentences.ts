@@ -21,16 +21,29 @@ export const INVITATION: Statement = {
   detail: 'Each cell below will be a block of the disk.',
 }
 
-/** What is going on in a step. */
-export function stepStatement(step: Step, settings: Settings, round: number): Statement {
+/** Between Start and the first word of the worker. */
+export const GETTING_READY: Statement = {
+  tone: 'running',
+  sentence: 'Getting ready.',
+  detail: 'Making room for the disks.',
+}
+
+/** What is going on in a step; `reuse` when the source is as an earlier run left it. */
+export function stepStatement(
+  step: Step,
+  settings: Settings,
+  { round, reuse }: { round: number; reuse: boolean },
+): Statement {
   const from = STORAGE_NAMES[settings.source]
   const to = STORAGE_NAMES[settings.destination]
   const writing = settings.writeRate === 0 ? 'No program is writing.' : 'The program keeps writing to the source.'
   const sentences: Record<Step, readonly [string, string]> = {
-    fill: [
-      `Filling the source disk in ${from} with ${formatBytes(settings.size)} that look used.`,
-      'About half of it is free space: zeroes.',
-    ],
+    fill: reuse
+      ? [`Looking through the source disk in ${from} as it was left.`, 'Nothing is changed on it.']
+      : [
+          `Filling the source disk in ${from} with ${formatBytes(settings.size)} that look used.`,
+          'About half of it is free space: zeroes.',
+        ],
     full: [`Moving every block from ${from} to ${to} once.`, writing],
     dirty: [
       `Round ${round}: blocks written meanwhile move again.`,
@@ -98,8 +111,9 @@ export function failure(error: WireError, remains: Remains | undefined): Stateme
       ? 'Something unexpected went wrong; reload the page and try again.'
       : (ADVICE[code] ?? ERROR_CODES[code])
   const kept = remains?.filled ? ' The source disk is unchanged by the move.' : ''
-  const words = [code ?? error.name, message === sentence ? '' : message, cause?.message ?? ''].filter(
-    (part) => part !== '',
+  // The library's own sentence for a code would only repeat the advice.
+  const words = [message, cause?.message].filter(
+    (part) => part && part !== sentence && part !== (code && ERROR_CODES[code]),
   )
-  return { tone: 'failed', sentence: `${sentence}${kept}`, detail: words.join(': ') }
+  return { tone: 'failed', sentence: `${sentence}${kept}`, detail: [code ?? error.name, ...words].join(': ') }
 }

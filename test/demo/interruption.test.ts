@@ -109,27 +109,30 @@ it(
   PATIENCE_MS,
 )
 
-it(
-  'refuses a disk that the browser has no room for, before anything is written',
-  async () => {
-    const page = await demo.visit({ settings: QUICK })
-    // Only the worker's question is answered so; the page's own hint is another matter.
-    const session = await page.context().newCDPSession(page)
-    await session.send('Storage.overrideQuotaForOrigin', {
-      origin: new URL(page.url()).origin,
-      quotaSize: 10 * 2 ** 20,
-    })
-    await page.getByRole('button', { name: 'Start' }).click()
-    const said = await outcome(page, 'failed')
-    expect(said).toContain('choose a smaller disk, or delete the demo disks')
-    expect(said).toContain('QUOTA_EXCEEDED: The disks of this run need 32 MiB')
-    await session.send('Storage.overrideQuotaForOrigin', { origin: new URL(page.url()).origin })
-    await page.getByRole('button', { name: 'Start' }).click()
-    expect(await outcome(page, 'equal')).toContain('Nothing was lost')
-    await page.close()
-  },
-  PATIENCE_MS,
-)
+for (const [where, settings] of [
+  ['source', { source: 'opfs', destination: 'memory' }],
+  ['destination', { source: 'memory', destination: 'opfs' }],
+] as const) {
+  it(
+    `says what to do when there is no room for the ${where}, and moves once there is`,
+    async () => {
+      const page = await demo.visit({ settings: { ...QUICK, ...settings } })
+      const session = await page.context().newCDPSession(page)
+      const { origin } = new URL(page.url())
+      await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 4 * 2 ** 20 })
+      await page.getByRole('button', { name: 'Start' }).click()
+      const said = await outcome(page, 'failed')
+      expect(said).toContain('choose a smaller disk, or delete the demo disks')
+      expect(said).toContain('QUOTA_EXCEEDED')
+      expect(said.includes('The source disk is unchanged')).toBe(where === 'destination')
+      await session.send('Storage.overrideQuotaForOrigin', { origin })
+      await page.getByRole('button', { name: where === 'source' ? 'Start' : 'Move it again' }).click()
+      expect(await outcome(page, 'equal')).toContain('Nothing was lost')
+      await page.close()
+    },
+    PATIENCE_MS,
+  )
+}
 
 it('complained about nothing', () => {
   expect(demo.complaints).toEqual([])

@@ -24,8 +24,8 @@ it(
   'moves a disk from OPFS to IndexedDB under a writer, and both sides have the same root hash',
   async () => {
     const page = await demo.visit({ settings: { ...SLOW, size: 16 * 2 ** 20 } })
-    await page.getByRole('group', { name: 'From' }).getByText('OPFS').click()
-    await page.getByRole('group', { name: 'To' }).getByText('IndexedDB').click()
+    await page.getByRole('group', { name: 'From' }).getByRole('radio', { name: 'OPFS' }).check()
+    await page.getByRole('group', { name: 'To' }).getByRole('radio', { name: 'IndexedDB' }).check()
     await page.getByRole('button', { name: 'Start' }).click()
     await underWay(page)
     expect(await figure(page, 'moved')).toMatch(/^[\d.]+ [KM]iB\/s$/)

@@ -36,7 +36,7 @@ export const QUICK: Partial<Settings> = {
   destination: 'indexeddb',
   size: 16 * 2 ** 20,
   blockSize: 64 * 1024,
-  writeRate: 4 * 2 ** 20,
+  writeRate: 2 ** 19,
   pattern: 'zipf',
   linkRate: 0,
 }

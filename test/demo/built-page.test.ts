@@ -1,0 +1,59 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build, type PreviewServer, preview } from 'vite'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { type Demo, outcome, PATIENCE_MS, QUICK, startDemo } from './visitor.ts'
+
+const configFile = fileURLToPath(new URL('../../vite.config.ts', import.meta.url))
+
+/** Bytes of everything the page fetches, before compression. A page that a phone loads in a second stays small. */
+const LARGEST_BUILD = 300 * 1024
+
+let folder: string
+let server: PreviewServer
+let demo: Demo
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'blockferry-build-'))
+  const outDir = join(folder, 'site/under/a/path')
+  await build({ configFile, logLevel: 'error', build: { outDir } })
+  server = await preview({
+    configFile,
+    logLevel: 'error',
+    build: { outDir: join(folder, 'site') },
+    preview: { host: '127.0.0.1', port: 0, open: false },
+  })
+  demo = await startDemo(new URL('under/a/path/', server.resolvedUrls!.local[0]).href)
+}, 2 * PATIENCE_MS)
+
+afterAll(async () => {
+  await demo?.close()
+  await server?.close()
+  await rm(folder, { recursive: true, force: true })
+})
+
+it(
+  'runs from any path, as built',
+  async () => {
+    const page = await demo.visit({ settings: QUICK })
+    await page.getByRole('button', { name: 'Start' }).click()
+    expect(await outcome(page, 'equal')).toContain('Nothing was lost')
+    expect(demo.complaints).toEqual([])
+    expect(demo.strangers).toEqual([])
+    await page.close()
+  },
+  PATIENCE_MS,
+)
+
+it('is small, and names no address but its own', async () => {
+  const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
+  let bytes = 0
+  for (const file of files) {
+    const content = await readFile(join(file.parentPath, file.name), 'utf8')
+    bytes += content.length
+    expect(content.match(/(?:src|href)="https?:[^"]*"/g) ?? []).toEqual([])
+  }
+  expect(bytes).toBeLessThan(LARGEST_BUILD)
+})
