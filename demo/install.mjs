@@ -1,6 +1,6 @@
 // Plain JavaScript without any package: it runs before anything is installed.
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -41,7 +41,10 @@ export function buildKernels() {
 
 /** Compiles the library and the command to `dist/`. */
 export function buildLibrary() {
-  return runNode([join(project, 'node_modules/typescript/bin/tsc'), '-p', 'src'], 2)
+  const compiled = runNode([join(project, 'node_modules/typescript/bin/tsc'), '-p', 'src'], 2)
+  // The compiler knows no executables, and npx links to the file as it is.
+  if (compiled) chmodSync(join(project, 'dist/src/cli/main.js'), 0o755)
+  return compiled
 }
 
 /** Standard output belongs to whoever called us; the compiler says its errors there, so they go to the other one. */

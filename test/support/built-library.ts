@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '../../src/async/clock.ts'
@@ -34,6 +34,7 @@ export async function ensureBuilt(): Promise<void> {
     const run = (...args: string[]) => execFileSync(process.execPath, args, { cwd: project, stdio: 'pipe' })
     run('assembly/build.mjs')
     run('node_modules/typescript/bin/tsc', '-p', 'src')
+    chmodSync(commandPath, 0o755)
   } finally {
     if (existsSync(lock)) rmdirSync(lock)
   }
