@@ -316,8 +316,8 @@ export function storageProviderConformance(factory: StorageFactory): Conformance
     })
   }
 
-  if (capabilities.largestSize > 2 ** 33) {
-    const size = 2 ** 33 + 12_345
+  if (capabilities.largestSize > 2 ** 32) {
+    const size = 2 ** 32 + 3 * EDGE + 12_345
     const write = async (disk: StorageProvider) => {
       for (const offset of [2 ** 31 - 5, 2 ** 32 - 5, 2 ** 32 + EDGE, size - 10]) {
         await writeAll(disk, pattern(10, offset % 1000), offset)
