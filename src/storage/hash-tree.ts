@@ -74,7 +74,8 @@ export class HashTree {
       const end = Math.min((page + 1) * FAN_OUT, block + count)
       const digests = this.#levels[0]!.get(page)
       const first = page * FAN_OUT
-      if (digests && !isZero(digests.subarray((number - first) * DIGEST_BYTES, (end - first) * DIGEST_BYTES))) return false
+      if (digests && !isZero(digests.subarray((number - first) * DIGEST_BYTES, (end - first) * DIGEST_BYTES)))
+        return false
       number = end
     }
     return true
