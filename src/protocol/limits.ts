@@ -1,0 +1,61 @@
+import { LARGEST_BLOCK_SIZE } from '../errors/invalid-argument-error.ts'
+
+/**
+ * Bytes that compressed data of one write may grow to: the largest block there is. A peer that moves several blocks at once stays far
+ * below (runs are 1 MiB).
+ */
+export const DECODED_BYTES = LARGEST_BLOCK_SIZE
+
+/**
+ * Entries of the map in one write: a 16 MiB block of 256-byte pieces, smaller than any page or sector. Each entry becomes an object of
+ * about 80 bytes, so a full map costs 5 MiB.
+ */
+export const MAPPED_BLOCKS = 65536
+
+/**
+ * Payload of one frame: the data of the largest block, and before it the longest head, a full map. A peer that has agreed on a smaller
+ * block size is held to less, see `FrameDecoder`.
+ */
+export const LARGEST_PAYLOAD_BYTES = LARGEST_BLOCK_SIZE + MAPPED_BLOCKS * 16 + 4096
+
+/**
+ * What a payload that arrives in pieces is given at first; it grows by `PAYLOAD_GROWTH` as bytes come. A usual frame (a run of 1 MiB) is
+ * allocated once, and a peer that sends a header and falls silent holds no more than this.
+ */
+export const FIRST_PAYLOAD_BYTES = 2 ** 20 + 4096
+
+/** Growing fourfold, a 16 MiB payload is moved twice and a third of its bytes are copied again; at most four times what came is held. */
+export const PAYLOAD_GROWTH = 4
+
+/** Block numbers in one list: as many as fill a frame. Longer lists are sent in parts. */
+export const LISTED_BLOCKS = 2 ** 22
+
+/** Identifiers in one `remove-from-map`: as many as fill a frame. */
+export const REMOVED_IDS = 2 ** 21
+
+/** Block hashes in one packet: a frame full of them, a disk of 28 GiB at 64 KiB a block. They stay two flat arrays, so they cost what they weigh. */
+export const LISTED_HASHES = 2 ** 19
+
+/** Places to fetch blocks from in one packet; each becomes an object of some 300 bytes, so a full list costs 20 MiB. */
+export const ALTERNATE_SOURCES = 65536
+
+/** The address of a block in an object store; longer keys do not exist in S3 (1,024 bytes) and endpoints are shorter than names of hosts allow. */
+export const LOCATION_BYTES = 4096
+
+/** Devices in one group. Each costs a provider, bitfields and handlers at the destination; virtual machines have a handful. */
+export const DEVICES = 256
+
+/** UTF-8 bytes of a device's name: it becomes the name of a file or a database at most. */
+export const NAME_BYTES = 1024
+
+/** UTF-8 bytes of a device's schema: a text written by hand or from a form of twenty lines. */
+export const SCHEMA_BYTES = 65536
+
+/** UTF-8 bytes of an error message: it ends on a screen or in a log. */
+export const MESSAGE_BYTES = 4096
+
+/**
+ * Compressed bytes handed to the inflater at once: some inflate all they are given before anything can be counted, and deflate grows at
+ * most 1032 times, so at most 4 MiB are inflated too many.
+ */
+export const INFLATE_BYTES = 4096

@@ -1,0 +1,31 @@
+/**
+ * The first byte of every packet. Bit 7 says that it is an answer; an answer carries the device and the id of its request.
+ *
+ * `readAt`, `writeAt`, `writeAtWithMap`, `event`, `hashes`, `dirtyList` and `readByHash` are always answered, the others never.
+ */
+export const COMMAND = {
+  readAt: 0x01,
+  writeAt: 0x02,
+  needAt: 0x03,
+  dontNeedAt: 0x04,
+  dirtyList: 0x05,
+  devInfo: 0x06,
+  event: 0x07,
+  hashes: 0x08,
+  writeAtWithMap: 0x09,
+  removeDev: 0x0a,
+  removeFromMap: 0x0b,
+  alternateSources: 0x0c,
+  deviceGroupInfo: 0x0d,
+  readByHash: 0x0e,
+
+  readAtResponse: 0x81,
+  readAtResponseError: 0x82,
+  writeAtResponse: 0x83,
+  writeAtResponseError: 0x84,
+  eventResponse: 0x85,
+  hashesResponse: 0x86,
+  dirtyListResponse: 0x87,
+  readByHashResponse: 0x88,
+  readByHashResponseError: 0x89,
+} as const

@@ -1,0 +1,173 @@
+import { StorageError } from '../../errors/storage-error.ts'
+import { type AlternateSources, decodeAlternateSources, encodeAlternateSources } from './alternate-sources.ts'
+import { COMMAND } from './commands.ts'
+import { type DevInfo, decodeDevInfo, encodeDevInfo } from './dev-info.ts'
+import { type DeviceGroupInfo, decodeDeviceGroupInfo, encodeDeviceGroupInfo } from './device-group-info.ts'
+import {
+  type DirtyList,
+  type DirtyListResponse,
+  decodeDirtyList,
+  decodeDirtyListResponse,
+  encodeDirtyList,
+  encodeDirtyListResponse,
+} from './dirty-list.ts'
+import { type DontNeedAt, decodeDontNeedAt, encodeDontNeedAt } from './dont-need-at.ts'
+import type { EncodedPacket } from './encoded-packet.ts'
+import {
+  decodeEvent,
+  decodeEventResponse,
+  type Event,
+  type EventResponse,
+  encodeEvent,
+  encodeEventResponse,
+} from './event.ts'
+import {
+  decodeHashes,
+  decodeHashesResponse,
+  encodeHashes,
+  encodeHashesResponse,
+  type Hashes,
+  type HashesResponse,
+} from './hashes.ts'
+import { decodeNeedAt, encodeNeedAt, type NeedAt } from './need-at.ts'
+import { decodeReadAt, encodeReadAt, type ReadAt } from './read-at.ts'
+import {
+  decodeReadAtResponse,
+  decodeReadAtResponseError,
+  encodeReadAtResponse,
+  encodeReadAtResponseError,
+  type ReadAtResponse,
+  type ReadAtResponseError,
+} from './read-at-response.ts'
+import { decodeReadByHash, encodeReadByHash, type ReadByHash } from './read-by-hash.ts'
+import {
+  decodeReadByHashResponse,
+  decodeReadByHashResponseError,
+  encodeReadByHashResponse,
+  encodeReadByHashResponseError,
+  type ReadByHashResponse,
+  type ReadByHashResponseError,
+} from './read-by-hash-response.ts'
+import { decodeRemoveDev, encodeRemoveDev, type RemoveDev } from './remove-dev.ts'
+import { decodeRemoveFromMap, encodeRemoveFromMap, type RemoveFromMap } from './remove-from-map.ts'
+import { decodeWriteAt, encodeWriteAt, type WriteAt } from './write-at.ts'
+import {
+  decodeWriteAtResponse,
+  decodeWriteAtResponseError,
+  encodeWriteAtResponse,
+  encodeWriteAtResponseError,
+  type WriteAtResponse,
+  type WriteAtResponseError,
+} from './write-at-response.ts'
+import { decodeWriteAtWithMap, encodeWriteAtWithMap, type WriteAtWithMap } from './write-at-with-map.ts'
+
+/** What is asked or told. */
+export type RequestPacket =
+  | ReadAt
+  | WriteAt
+  | NeedAt
+  | DontNeedAt
+  | DirtyList
+  | DevInfo
+  | Event
+  | Hashes
+  | WriteAtWithMap
+  | RemoveDev
+  | RemoveFromMap
+  | AlternateSources
+  | DeviceGroupInfo
+  | ReadByHash
+
+/** What is answered. */
+export type ResponsePacket =
+  | ReadAtResponse
+  | ReadAtResponseError
+  | WriteAtResponse
+  | WriteAtResponseError
+  | EventResponse
+  | HashesResponse
+  | DirtyListResponse
+  | ReadByHashResponse
+  | ReadByHashResponseError
+
+/** Everything that a Silo peer says, told apart by `kind`. */
+export type Packet = RequestPacket | ResponsePacket
+
+const DECODERS: { readonly [Command in (typeof COMMAND)[keyof typeof COMMAND]]: (payload: Uint8Array) => Packet } = {
+  [COMMAND.readAt]: decodeReadAt,
+  [COMMAND.writeAt]: decodeWriteAt,
+  [COMMAND.needAt]: decodeNeedAt,
+  [COMMAND.dontNeedAt]: decodeDontNeedAt,
+  [COMMAND.dirtyList]: decodeDirtyList,
+  [COMMAND.devInfo]: decodeDevInfo,
+  [COMMAND.event]: decodeEvent,
+  [COMMAND.hashes]: decodeHashes,
+  [COMMAND.writeAtWithMap]: decodeWriteAtWithMap,
+  [COMMAND.removeDev]: decodeRemoveDev,
+  [COMMAND.removeFromMap]: decodeRemoveFromMap,
+  [COMMAND.alternateSources]: decodeAlternateSources,
+  [COMMAND.deviceGroupInfo]: decodeDeviceGroupInfo,
+  [COMMAND.readByHash]: decodeReadByHash,
+  [COMMAND.readAtResponse]: decodeReadAtResponse,
+  [COMMAND.readAtResponseError]: decodeReadAtResponseError,
+  [COMMAND.writeAtResponse]: decodeWriteAtResponse,
+  [COMMAND.writeAtResponseError]: decodeWriteAtResponseError,
+  [COMMAND.eventResponse]: decodeEventResponse,
+  [COMMAND.hashesResponse]: decodeHashesResponse,
+  [COMMAND.dirtyListResponse]: decodeDirtyListResponse,
+  [COMMAND.readByHashResponse]: decodeReadByHashResponse,
+  [COMMAND.readByHashResponseError]: decodeReadByHashResponseError,
+}
+
+const ENCODERS: { readonly [Kind in Packet['kind']]: (packet: Extract<Packet, { kind: Kind }>) => EncodedPacket } = {
+  'read-at': encodeReadAt,
+  'write-at': encodeWriteAt,
+  'need-at': encodeNeedAt,
+  'dont-need-at': encodeDontNeedAt,
+  'dirty-list': encodeDirtyList,
+  'dev-info': encodeDevInfo,
+  event: encodeEvent,
+  hashes: encodeHashes,
+  'write-at-with-map': encodeWriteAtWithMap,
+  'remove-dev': encodeRemoveDev,
+  'remove-from-map': encodeRemoveFromMap,
+  'alternate-sources': encodeAlternateSources,
+  'device-group-info': encodeDeviceGroupInfo,
+  'read-by-hash': encodeReadByHash,
+  'read-at-response': encodeReadAtResponse,
+  'read-at-response-error': encodeReadAtResponseError,
+  'write-at-response': encodeWriteAtResponse,
+  'write-at-response-error': encodeWriteAtResponseError,
+  'event-response': encodeEventResponse,
+  'hashes-response': encodeHashesResponse,
+  'dirty-list-response': encodeDirtyListResponse,
+  'read-by-hash-response': encodeReadByHashResponse,
+  'read-by-hash-response-error': encodeReadByHashResponseError,
+}
+
+/** Whether a packet answers another one: their kinds say so. */
+export function isResponse(packet: Packet): packet is ResponsePacket {
+  return packet.kind.includes('-response')
+}
+
+/**
+ * Reads one packet, all of it. Data in the result is a view of `payload`, valid as long as the payload is left alone; lists are arrays of
+ * their own. Numbers have the agreed form but may lie outside the device, and texts are a stranger's.
+ * @throws StorageError `MALFORMED` for bytes without the agreed form, `LIMIT_EXCEEDED` for more items than `limits.ts` allows.
+ */
+export function decodePacket(payload: Uint8Array): Packet {
+  const command = payload[0]
+  const decode =
+    command === undefined ? undefined : (DECODERS as Record<number, (payload: Uint8Array) => Packet>)[command]
+  if (decode !== undefined) return decode(payload)
+  const context = { command, bytes: payload.length }
+  throw new StorageError('MALFORMED', 'A packet has no command or one that means nothing.', { context })
+}
+
+/**
+ * Writes one packet. Data is not copied: `data` of the result is the view that the packet holds, borrowed until it was sent.
+ * @throws InvalidArgumentError for a number that does not fit its field, or a text longer than a peer accepts.
+ */
+export function encodePacket(packet: Packet): EncodedPacket {
+  return (ENCODERS[packet.kind] as (packet: Packet) => EncodedPacket)(packet)
+}
