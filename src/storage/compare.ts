@@ -1,3 +1,4 @@
+import { checkBlockSize } from '../errors/invalid-argument-error.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { StagingSlot } from '../kernels/staging-pool.ts'
 import type { StorageProvider } from './provider.ts'
@@ -14,7 +15,7 @@ export interface DiskDifference {
 
 /**
  * Reads two disks and counts what differs.
- * @throws StorageError `SIZE_MISMATCH`
+ * @throws InvalidArgumentError, StorageError `SIZE_MISMATCH`
  */
 export async function compareDisks(
   first: StorageProvider,
@@ -22,6 +23,7 @@ export async function compareDisks(
   blockSize: number,
   options?: WalkOptions,
 ): Promise<DiskDifference> {
+  checkBlockSize('blockSize', blockSize)
   if (first.size !== second.size) {
     throw new StorageError('SIZE_MISMATCH', undefined, { context: { first: first.size, second: second.size } })
   }

@@ -1,4 +1,5 @@
 import { throwIfAborted } from '../async/abort.ts'
+import { checkInteger } from '../errors/invalid-argument-error.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import { type StagingSlot, sharedStagingPool } from '../kernels/staging-pool.ts'
 import type { IoOptions, StorageProvider } from './provider.ts'
@@ -38,7 +39,7 @@ export async function walkTogether(
   options: WalkOptions = {},
 ): Promise<void> {
   const size = providers[0]!.size
-  const step = Math.min(options.stepBytes ?? WALK_BYTES, size)
+  const step = Math.min(checkInteger('stepBytes', options.stepBytes ?? WALK_BYTES, 1), size)
   const pool = sharedStagingPool()
   // One slot for all: a walker that held one and waited for a second could meet another that does the same.
   const slot = await pool.acquire(step * providers.length, options.signal)
