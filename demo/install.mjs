@@ -43,7 +43,8 @@ export function buildKernels() {
 export function buildLibrary() {
   const compiled = runNode([join(project, 'node_modules/typescript/bin/tsc'), '-p', 'src'], 2)
   // The compiler knows no executables, and npx links to the file as it is.
-  if (compiled) chmodSync(join(project, 'dist/src/cli/main.js'), 0o755)
+  const command = join(project, 'dist/src/cli/main.js')
+  if (existsSync(command)) chmodSync(command, 0o755)
   return compiled
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { checkBlockSize } from '../errors/invalid-argument-error.ts'
-import { PAUSE_MS } from '../migration/limits.ts'
+import { checkBlockSize, LARGEST_BLOCK_SIZE } from '../errors/invalid-argument-error.ts'
+import { LARGEST_CONCURRENCY, PAUSE_MS } from '../migration/limits.ts'
 import { DEFAULT_WRITE_SIZE, WRITE_PATTERNS, type WritePattern } from '../modules/synthetic-writer.ts'
 import type { CopyOptions } from './commands/copy.ts'
 import type { RehearseOptions } from './commands/rehearse.ts'
@@ -18,8 +18,8 @@ export type Request =
 /** Bytes of a block unless stated: what the rest of the library is tuned for. */
 const BLOCK_SIZE = 65536
 
-/** Blocks per option that more would only cost memory. */
-const LARGEST_CONCURRENCY = 1024
+/** Bytes per second of the made-up program: a busy database on a disk of this decade. */
+const WRITE_RATE = 50 * 2 ** 20
 
 /** Reads the arguments (without node and script); prints help, the version and mistakes itself. The only file that knows the parser. */
 export function parseCommandLine(args: readonly string[]): Request {
@@ -50,28 +50,34 @@ function addCopy(program: Command, then: (options: CopyOptions, output: OutputOp
     .description('Copy a disk, every byte verified.')
     .argument('<from>', 'a disk image, a block device, or memory:<size>', argument(parseDiskAddress))
     .argument('<to>', 'a path, made when it does not exist, or memory:', argument(parseDiskAddress))
-    .option('--changed', 'keep what the destination holds and write only blocks that differ', false)
-    .option('--force', 'write over a destination that exists', false)
+    .option('--changed', 'keep what the destination holds and write only blocks that differ')
+    .option('--force', 'write over a destination that exists')
     .option('--no-verify', 'do not read everything back and compare')
-    .action((from, to, options) => then({ ...options, from, to }, options))
+    .action((from, to, options) => {
+      const flags = { changed: options.changed === true, force: options.force === true }
+      then({ ...options, ...flags, from, to }, options)
+    })
 }
 
 function addRehearse(program: Command, then: (options: RehearseOptions, output: OutputOptions) => void): void {
   shared(program.command('rehearse'))
     .description('Move a copy of a disk while a made-up program writes to it; the image itself is only read.')
     .argument('<image>', 'a disk image or a block device', argument(parseDiskAddress))
-    .option(
-      '--write-rate <rate>',
-      'how much the program writes',
-      value(parseRate, 'a rate such as 50MiB/s'),
-      50 * 2 ** 20,
+    .addOption(
+      new Option('--write-rate <rate>', 'how much the program writes')
+        .argParser(value(parseRate, 'a rate such as 50MiB/s'))
+        .default(WRITE_RATE, '50MiB/s'),
     )
     .addOption(
       new Option('--pattern <pattern>', 'where it writes')
         .choices(WRITE_PATTERNS)
         .default('zipf' satisfies WritePattern),
     )
-    .option('--write-size <size>', 'bytes of one write', value(atLeastOne, 'a size such as 4KiB'), DEFAULT_WRITE_SIZE)
+    .addOption(
+      new Option('--write-size <size>', 'bytes of one write')
+        .argParser(value(writeSize, 'a size such as 4KiB, up to 16MiB'))
+        .default(DEFAULT_WRITE_SIZE, '4KiB'),
+    )
     .option('--seed <number>', 'repeats the same writes', value(wholeNumber, 'a whole number'), 1)
     .option(
       '--link-rate <rate>',
@@ -90,10 +96,14 @@ function addRehearse(program: Command, then: (options: RehearseOptions, output: 
 
 function shared(command: Command): Command {
   return command
-    .option('--block-size <size>', 'bytes moved and tracked together', argument(blockSize), BLOCK_SIZE)
+    .addOption(
+      new Option('--block-size <size>', 'bytes moved and tracked together')
+        .argParser(argument(blockSize))
+        .default(BLOCK_SIZE, '64KiB'),
+    )
     .option('--concurrency <number>', 'reads and writes under way together', value(concurrency, '1 to 1024'))
-    .option('--json', 'print one JSON object per line', false)
-    .option('--debug', 'print the stack of a failure', false)
+    .option('--json', 'print one JSON object per line')
+    .option('--debug', 'print the stack of a failure')
 }
 
 /** A parser that throws, as the library of arguments wants it: its message becomes part of one line. */
@@ -120,9 +130,9 @@ function blockSize(text: string): number {
   return checkBlockSize('--block-size', parseSize(text) ?? Number.NaN)
 }
 
-function atLeastOne(text: string): number | undefined {
+function writeSize(text: string): number | undefined {
   const size = parseSize(text)
-  return size === 0 ? undefined : size
+  return size !== undefined && size >= 1 && size <= LARGEST_BLOCK_SIZE ? size : undefined
 }
 
 function wholeNumber(text: string): number | undefined {

@@ -194,12 +194,12 @@ export const suitesNeedNoFramework: Law = (files) =>
       .map(({ target }) => `${file.path} imports ${target}`),
   )
 
-/** Every file of `src/` is reached from an entry, the command or the page. */
+/** Every file of `src/` is reached from an entry, the command, the page, or at least a test. */
 export const nothingIsDead: Law = (files) => {
   const known = new Map(files.map((file) => [file.path, file]))
   const waiting = files
     .map(({ path }) => path)
-    .filter((path) => ENTRIES.includes(path) || path === 'src/cli/main.ts' || path.startsWith('demo/'))
+    .filter((path) => ENTRIES.includes(path) || path === 'src/cli/main.ts' || /^(demo|test)\//.test(path))
   const reached = new Set(waiting)
   for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
     for (const { target } of references(known.get(path)!)) {
