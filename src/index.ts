@@ -49,6 +49,7 @@ export {
 export { type IndexedDbOptions, IndexedDbStorage } from './sources/indexeddb.ts'
 export { MemoryStorage, type MemoryStorageOptions } from './sources/memory.ts'
 export { type OpfsOptions, OpfsStorage } from './sources/opfs.ts'
+export { type ServingPort, serveOpfs } from './sources/opfs-serve.ts'
 export type { HashName } from './storage/block-hasher.ts'
 export { compareDisks, type DiskDifference } from './storage/compare.ts'
 export { type StorageEventListener, type StorageEventMap, StorageEvents } from './storage/events.ts'

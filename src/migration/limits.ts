@@ -1,5 +1,8 @@
-/** Bytes of neighbouring blocks that travel together: one read, one write. Past 1 MiB calls get no cheaper, and staging memory gets scarce. */
+/** Bytes of neighbouring blocks that travel together, one read and one write, where neither storage prefers more. Past 1 MiB most calls get no cheaper. */
 export const RUN_BYTES = 2 ** 20
+
+/** Longest run of neighbouring blocks, whatever a caller or a storage prefers: several must fit into staging memory. */
+export const LARGEST_RUN_BYTES = 2 ** 22
 
 /** Runs in flight. 16 MiB keep an 8 MiB database transaction busy with the next one queued behind it. */
 export const CONCURRENCY = { standard: 16, dirty: 16, priority: 4 } as const

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '../async/clock.ts'
 import { checkBlockSize, checkInteger, InvalidArgumentError } from '../errors/invalid-argument-error.ts'
 import type { BlockType } from '../orders/block-order.ts'
-import { CONCURRENCY, LARGEST_CONCURRENCY, PROGRESS_INTERVAL_MS, RUN_BYTES } from './limits.ts'
+import { CONCURRENCY, LARGEST_CONCURRENCY, LARGEST_RUN_BYTES, PROGRESS_INTERVAL_MS, RUN_BYTES } from './limits.ts'
 import type { BlockFailure } from './migration-error.ts'
 import type { BlockStateReader, MigrationProgress } from './progress.ts'
 
@@ -11,7 +11,7 @@ export interface MigratorConfig {
   blockSize: number
   /** Runs in flight by kind of block; `any` stands for the kinds not named. Default: `CONCURRENCY`. */
   concurrency?: Partial<Record<BlockType | 'any', number>>
-  /** Bytes of neighbouring blocks moved together. Default: `RUN_BYTES`; at least one block. */
+  /** Bytes of neighbouring blocks moved together, at least one block, at most `LARGEST_RUN_BYTES`. Default: `RUN_BYTES`, or more where a storage prefers it. */
   runBytes?: number
   /** Stops the writer and resolves when none of its writes is in flight. Default: the source's own lock. */
   lockerHandler?: () => Promise<void>
@@ -43,10 +43,10 @@ export interface CheckedConfig extends MigratorConfig {
   readonly clock: Clock
 }
 
-/** @throws InvalidArgumentError that names the first option outside its domain. */
-export function checkConfig(config: MigratorConfig): CheckedConfig {
+/** `preferredBytes`: what the storages prefer to move at once. @throws InvalidArgumentError that names the first option outside its domain. */
+export function checkConfig(config: MigratorConfig, preferredBytes = 0): CheckedConfig {
   const blockSize = checkBlockSize('blockSize', config.blockSize)
-  const runBytes = checkInteger('runBytes', config.runBytes ?? RUN_BYTES, 1)
+  const runBytes = checkInteger('runBytes', config.runBytes ?? Math.max(RUN_BYTES, preferredBytes), 1)
   const slots = (type: BlockType): number => {
     const limit = config.concurrency?.[type] ?? config.concurrency?.any ?? CONCURRENCY[type]
     checkInteger(`concurrency.${type}`, limit, 1)
@@ -55,7 +55,7 @@ export function checkConfig(config: MigratorConfig): CheckedConfig {
   }
   return {
     ...config,
-    runBlocks: Math.max(1, Math.floor(Math.min(runBytes, 2 ** 24) / blockSize)),
+    runBlocks: Math.max(1, Math.floor(Math.min(runBytes, LARGEST_RUN_BYTES) / blockSize)),
     slots: { standard: slots('standard'), dirty: slots('dirty'), priority: slots('priority') },
     progressIntervalMs: config.progressIntervalMs ?? PROGRESS_INTERVAL_MS,
     clock: config.clock ?? systemClock,

@@ -53,7 +53,7 @@ export class Migrator implements BlockStateReader {
     order: BlockOrder,
     config: MigratorConfig,
   ) {
-    this.#config = checkConfig(config)
+    this.#config = checkConfig(config, Math.max(source.preferredBytes ?? 0, destination.preferredBytes ?? 0))
     const { blockSize } = config
     if (source.blockSize !== blockSize) {
       throw new InvalidArgumentError('blockSize', `the source's block size ${source.blockSize}`, blockSize)

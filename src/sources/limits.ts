@@ -43,6 +43,9 @@ export const LOCK_RETRY_MS = 40
 /** Bytes of one call of a sync access handle: the count is a 32-bit number in browsers, and a larger call is no faster. */
 export const HANDLE_CALL_BYTES = 64 * MiB
 
+/** Bytes of a call of a sync access handle past which a byte gets no cheaper: a call costs about 50 µs in Chromium, 1 GB/s at 64 KiB, 5 at 1 MiB, 6 at 4 MiB. */
+export const PREFERRED_HANDLE_BYTES = 4 * MiB
+
 /** Bytes of one message to the OPFS worker: larger requests travel in pieces, so that copying and storing overlap. */
 export const MESSAGE_BYTES = 1 * MiB
 

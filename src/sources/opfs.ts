@@ -6,7 +6,7 @@ import type { IoOptions, StorageProvider } from '../storage/provider.ts'
 import { checkSize, clipLength } from '../storage/range.ts'
 import { currentContext } from './capabilities.ts'
 import { EarlyEvents } from './early-events.ts'
-import { LOCK_TIMEOUT_MS } from './limits.ts'
+import { LOCK_TIMEOUT_MS, PREFERRED_HANDLE_BYTES } from './limits.ts'
 import type { BackendOptions, OpfsBackend } from './opfs-backend.ts'
 import { checkDiskName, deleteDiskFile, listDiskFiles } from './opfs-folder.ts'
 import { diskLockName, HandleBackend, hasSyncHandles } from './opfs-handle.ts'
@@ -40,6 +40,7 @@ export interface OpfsOptions {
 export class OpfsStorage implements StorageProvider {
   readonly name: string
   readonly size: number
+  readonly preferredBytes?: number
   readonly readAtSync?: (target: Uint8Array, offset: number) => number
   readonly writeAtSync?: (data: Uint8Array, offset: number) => number
   readonly flushSync?: () => void
@@ -55,6 +56,7 @@ export class OpfsStorage implements StorageProvider {
     this.#events = events
     const { immediate } = backend
     if (immediate) {
+      this.preferredBytes = PREFERRED_HANDLE_BYTES
       this.readAtSync = (target, offset) => {
         const clipped = this.#clip(target, offset)
         immediate.read(clipped, offset)

@@ -36,6 +36,8 @@ export interface StorageProvider {
   /** Advice that newer data for this range follows, so queued older writes may be dropped. Never required. */
   cancelWrites(offset: number, length: number): void
 
+  /** Bytes of a call beyond which a byte gets no cheaper; for whoever may choose how much to move at once. */
+  readonly preferredBytes?: number
   /** Makes a range read as zero, cheaply where the storage can (discard); resolves with the clipped length. */
   zeroAt?(offset: number, length: number): Promise<number>
   /** The parts of a range that may hold non-zero bytes: ascending, disjoint, inside the clipped range. */

@@ -24,6 +24,10 @@ export class StorageWrapper<Inner extends StorageProvider = StorageProvider> imp
     return this.inner.size
   }
 
+  get preferredBytes(): number {
+    return this.inner.preferredBytes ?? 0
+  }
+
   readAt(target: Uint8Array, offset: number, options?: IoOptions): Promise<number> {
     return this.inner.readAt(target, offset, options)
   }
