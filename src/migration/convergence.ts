@@ -1,13 +1,24 @@
-import { FRUITLESS_ROUNDS, WORTHWHILE_SHARE } from './limits.ts'
+import { checkInteger } from '../errors/invalid-argument-error.ts'
+import { FRUITLESS_ROUNDS, PAUSE_MS, ROUNDS, TARGET_PAUSE_MS, WORTHWHILE_SHARE } from './limits.ts'
+import { checkDuration } from './migrator-config.ts'
 
 /** Bounds of a live migration. */
 export interface ConvergenceLimits {
-  /** Rounds over dirty blocks. */
+  /** Rounds over dirty blocks; infinite for a caller who ends the migration by a signal. */
   readonly maxRounds: number
   /** Longest predicted pause with which the writer is stopped. */
   readonly maxPauseMs: number
   /** A predicted pause not worth another round. */
   readonly targetPauseMs: number
+}
+
+/** The bounds asked for, checked, and the usual ones for the rest. @throws InvalidArgumentError */
+export function convergenceLimits(asked: Partial<ConvergenceLimits>): ConvergenceLimits {
+  const { maxRounds = ROUNDS, maxPauseMs = PAUSE_MS, targetPauseMs = TARGET_PAUSE_MS } = asked
+  if (maxRounds !== Number.POSITIVE_INFINITY) checkInteger('maxRounds', maxRounds)
+  checkDuration('maxPauseMs', maxPauseMs)
+  checkDuration('targetPauseMs', targetPauseMs)
+  return { maxRounds, maxPauseMs, targetPauseMs }
 }
 
 /** What to do next: another round over the dirty blocks, stop the writer, or report that it will not get better. */

@@ -1,5 +1,6 @@
 import type { Clock } from '../async/clock.ts'
 import type { Bitfield } from '../bitfield/bitfield.ts'
+import { InvalidArgumentError } from '../errors/invalid-argument-error.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import { AnyBlockOrder } from '../orders/any-block-order.ts'
 import type { BlockOrder } from '../orders/block-order.ts'
@@ -7,8 +8,7 @@ import { createBlockHasher, type HashName } from '../storage/block-hasher.ts'
 import { HashTree } from '../storage/hash-tree.ts'
 import type { StorageProvider } from '../storage/provider.ts'
 import type { TrackingStorageProvider } from '../storage/tracking-provider.ts'
-import { Convergence } from './convergence.ts'
-import { PAUSE_MS, ROUNDS, TARGET_PAUSE_MS } from './limits.ts'
+import { Convergence, type ConvergenceLimits, convergenceLimits } from './convergence.ts'
 import { Migrator } from './migrator.ts'
 import { checkConfig, type MigratorConfig } from './migrator-config.ts'
 import { Verifier } from './verifier.ts'
@@ -68,6 +68,10 @@ export async function migrateLive(options: LiveMigrationOptions): Promise<LiveMi
   const { source, destination, verify = true } = options
   const blockSize = source.blockSize
   const { clock } = checkConfig({ ...options, blockSize })
+  const limits = convergenceLimits(options)
+  if (!options.lockerHandler && !source.lock) {
+    throw new InvalidArgumentError('lockerHandler', 'a function, or a source with a lock', undefined)
+  }
   const startedAt = clock.now()
   const order = options.order ?? new AnyBlockOrder(Math.ceil(source.size / blockSize))
   const hasher = verify ? await createBlockHasher(options.hash) : undefined
@@ -80,7 +84,7 @@ export async function migrateLive(options: LiveMigrationOptions): Promise<LiveMi
   const giveBack = migrator.hold()
   try {
     const whole = trackTheRest(source, order)
-    const run = new LiveRun(options, clock, migrator, verifier)
+    const run = new LiveRun(options, { limits, clock, migrator, verifier })
     const pause = await run.move(order)
     const root = whole ? verifier?.root() : undefined
     const { blocksMoved, bytesMoved, blocksDirtied } = migrator
@@ -114,11 +118,20 @@ function trackTheRest(source: TrackingStorageProvider, order: BlockOrder): boole
   return false
 }
 
+/** What a live migration works with. */
+interface LiveRunParts {
+  readonly limits: ConvergenceLimits
+  readonly clock: Clock
+  readonly migrator: Migrator
+  readonly verifier: Verifier | undefined
+}
+
 /** One live migration on its way. */
 class LiveRun {
   rounds = 0
   blocksRepaired = 0
   readonly #options: LiveMigrationOptions
+  readonly #limits: ConvergenceLimits
   readonly #migrator: Migrator
   readonly #verifier: Verifier | undefined
   readonly #convergence: Convergence
@@ -128,16 +141,13 @@ class LiveRun {
   #blocksVerified = 0
   #verifyMsPerBlock = 0
 
-  constructor(options: LiveMigrationOptions, clock: Clock, migrator: Migrator, verifier: Verifier | undefined) {
+  constructor(options: LiveMigrationOptions, parts: LiveRunParts) {
     this.#options = options
-    this.#clock = clock
-    this.#migrator = migrator
-    this.#verifier = verifier
-    this.#convergence = new Convergence({
-      maxRounds: options.maxRounds ?? ROUNDS,
-      maxPauseMs: options.maxPauseMs ?? PAUSE_MS,
-      targetPauseMs: options.targetPauseMs ?? TARGET_PAUSE_MS,
-    })
+    this.#limits = parts.limits
+    this.#clock = parts.clock
+    this.#migrator = parts.migrator
+    this.#verifier = parts.verifier
+    this.#convergence = new Convergence(parts.limits)
   }
 
   async move(order: BlockOrder): Promise<{ pauseMs: number; predictedPauseMs: number }> {
@@ -163,7 +173,8 @@ class LiveRun {
 
   /** With the writer stopped; undefined when it had written too much just before, and goes on. */
   async #lastRound(): Promise<number | undefined> {
-    const { source, maxPauseMs = PAUSE_MS, maxRounds = ROUNDS } = this.#options
+    const { source } = this.#options
+    const { maxPauseMs, maxRounds } = this.#limits
     const stoppedAt = this.#clock.now()
     await this.#migrator.lock()
     const predictedPauseMs = this.#predict(source.dirtyBlocks)
@@ -220,7 +231,7 @@ class LiveRun {
   }
 
   #tooBusy(predictedPauseMs: number): StorageError {
-    const { maxPauseMs = PAUSE_MS } = this.#options
+    const { maxPauseMs } = this.#limits
     return new StorageError(
       'DID_NOT_CONVERGE',
       `After ${this.rounds} rounds the writer would still have to wait ${Math.round(predictedPauseMs)} ms, ${maxPauseMs} ms are allowed; ` +

@@ -57,7 +57,13 @@ export function checkConfig(config: MigratorConfig, preferredBytes = 0): Checked
     ...config,
     runBlocks: Math.max(1, Math.floor(Math.min(runBytes, LARGEST_RUN_BYTES) / blockSize)),
     slots: { standard: slots('standard'), dirty: slots('dirty'), priority: slots('priority') },
-    progressIntervalMs: config.progressIntervalMs ?? PROGRESS_INTERVAL_MS,
+    progressIntervalMs: checkDuration('progressIntervalMs', config.progressIntervalMs ?? PROGRESS_INTERVAL_MS),
     clock: config.clock ?? systemClock,
   }
+}
+
+/** Refuses what is not a time, in milliseconds; for ever is one. Returns it. */
+export function checkDuration(argument: string, ms: number): number {
+  if (!(ms >= 0)) throw new InvalidArgumentError(argument, 'a number >= 0', ms)
+  return ms
 }

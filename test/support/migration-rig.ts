@@ -1,9 +1,9 @@
 import { type Random, seededRandom } from '../../src/async/random.ts'
-import type { LiveMigrationOptions } from '../../src/migration/migrate-live.ts'
+import { type LiveMigrationOptions, migrateLive } from '../../src/migration/migrate-live.ts'
 import { Migrator } from '../../src/migration/migrator.ts'
 import type { MigratorConfig } from '../../src/migration/migrator-config.ts'
 import { createDirtyTracker } from '../../src/modules/dirty-tracker.ts'
-import type { Lockable } from '../../src/modules/lockable.ts'
+import type { Lockable, LockState } from '../../src/modules/lockable.ts'
 import { AnyBlockOrder } from '../../src/orders/any-block-order.ts'
 import type { BlockOrder } from '../../src/orders/block-order.ts'
 import { MemoryStorage } from '../../src/sources/memory.ts'
@@ -106,6 +106,26 @@ export function migrationRig(options: RigOptions = {}): Rig {
       await destinationDisk.close()
     },
   }
+}
+
+/**
+ * Fails unless the source goes on as if nothing had happened: it is unlocked, unclaimed, takes writes, and a migration from it to the healed
+ * destination succeeds.
+ */
+export async function expectUsable(rig: Rig): Promise<void> {
+  rig.source.plan = undefined
+  rig.destination.plan = undefined
+  expectState(rig, 'open')
+  await rig.local.writeAt(Uint8Array.of(1, 2, 3), rig.blockSize - 1)
+  const { rounds } = await migrateLive(rig.live())
+  if (rounds < 1) throw new Error('there was no last round')
+  if (rig.differing().length > 0) throw new Error(`blocks ${rig.differing()} differ after a later migration`)
+  expectState(rig, 'locked')
+  rig.local.unlock()
+}
+
+function expectState({ local }: Rig, state: LockState): void {
+  if (local.state !== state) throw new Error(`the source should be ${state} and is ${local.state}`)
 }
 
 /** Noise with blocks of zeroes here and there, two of them always. */
