@@ -6,19 +6,32 @@ export interface ActiveRun {
   /** Grows when a hole is found to go on. */
   count: number
   readonly type: BlockType
+  /** Fires when the migration is aborted. */
+  readonly signal: AbortSignal | undefined
   /** Resolves when the run has ended, well or not; never rejects. */
   readonly ended: Promise<void>
+}
+
+interface RunEnd {
+  readonly resolve: () => void
+  readonly controller: AbortController | undefined
 }
 
 /** The runs under way and how many of each kind may be. A handful of objects, whatever the size of the disk. */
 export class InFlight {
   readonly #limits: Readonly<Record<BlockType, number>>
   readonly #taken: Record<BlockType, number> = { standard: 0, dirty: 0, priority: 0 }
-  readonly #runs = new Map<ActiveRun, () => void>()
+  readonly #runs = new Map<ActiveRun, RunEnd>()
+  readonly #signal: AbortSignal | undefined
+  /** Heard once for all runs: each of them listening to the caller's signal would look like a leak to Node. */
+  readonly #onAbort = () => {
+    for (const { controller } of this.#runs.values()) controller?.abort(this.#signal?.reason)
+  }
   #wake: (() => void)[] = []
 
-  constructor(limits: Readonly<Record<BlockType, number>>) {
+  constructor(limits: Readonly<Record<BlockType, number>>, signal?: AbortSignal) {
     this.#limits = limits
+    this.#signal = signal
   }
 
   get runs(): Iterable<ActiveRun> {
@@ -40,12 +53,15 @@ export class InFlight {
   }
 
   begin(start: number, count: number, type: BlockType): ActiveRun {
-    let end = () => {}
-    const ended = new Promise<void>((resolve) => {
-      end = resolve
+    let resolve = () => {}
+    const ended = new Promise<void>((end) => {
+      resolve = end
     })
-    const run = { start, count, type, ended }
-    this.#runs.set(run, end)
+    const controller = this.#signal ? new AbortController() : undefined
+    if (this.#runs.size === 0) this.#signal?.addEventListener('abort', this.#onAbort, { once: true })
+    if (this.#signal?.aborted) controller?.abort(this.#signal.reason)
+    const run = { start, count, type, signal: controller?.signal, ended }
+    this.#runs.set(run, { resolve, controller })
     this.#taken[type]++
     return run
   }
@@ -55,7 +71,8 @@ export class InFlight {
     if (!end) return
     this.#runs.delete(run)
     this.#taken[run.type]--
-    end()
+    if (this.#runs.size === 0) this.#signal?.removeEventListener('abort', this.#onAbort)
+    end.resolve()
     const waiting = this.#wake
     this.#wake = []
     for (const wake of waiting) wake()

@@ -68,7 +68,7 @@ export class Migrator implements BlockStateReader {
     this.#source = source
     this.#order = order
     this.#mover = new RunMover(source, destination, { blockSize, fresh: config.freshDestination ?? false })
-    this.#inFlight = new InFlight(this.#config.slots)
+    this.#inFlight = new InFlight(this.#config.slots, config.signal)
     this.#failures = new Failures(blocks)
     this.#counts = new MoveCounts(this.#config.clock.now())
     this.#carrier = new RunCarrier({

@@ -49,7 +49,7 @@ export class RunCarrier {
         next = run.start + run.count
         if (isLasting(error)) fatal = error
       } else {
-        while (next < run.start + run.count && fatal === undefined) fatal = await this.#single(next++)
+        while (next < run.start + run.count && fatal === undefined) fatal = await this.#single(next++, run.signal)
       }
     } catch (error) {
       fatal = error
@@ -59,10 +59,13 @@ export class RunCarrier {
   }
 
   /** One block of a run that would not go; returns an error that ends the migration. */
-  async #single(block: number): Promise<unknown> {
+  async #single(block: number, signal: AbortSignal | undefined): Promise<unknown> {
     const { mover, config, order } = this.#parts
     try {
-      await mover.move(block, 1, { ...signalOf(config), stored: (_count, bytes) => this.#stored(block, 1, bytes) })
+      await mover.move(block, 1, {
+        ...(signal ? { signal } : {}),
+        stored: (_count, bytes) => this.#stored(block, 1, bytes),
+      })
       return undefined
     } catch (error) {
       if (config.signal?.aborted) {
@@ -86,7 +89,7 @@ export class RunCarrier {
     for (let attempt = 1, delayMs = RETRY_DELAY_MS; ; attempt++, delayMs *= 2) {
       try {
         await mover.move(run.start, count, {
-          ...signalOf(config),
+          ...(run.signal ? { signal: run.signal } : {}),
           takeMore,
           stored: (moved, bytes) => this.#stored(run.start, moved, bytes),
         })
@@ -96,7 +99,7 @@ export class RunCarrier {
         if (error instanceof HandlerError) throw error
         if (config.signal?.aborted || isLasting(error)) return error
         if (attempt >= ATTEMPTS || !failures.takeRetry()) return error
-        await config.clock.sleep(delayMs, config.signal)
+        await config.clock.sleep(delayMs, run.signal)
       }
     }
   }
@@ -138,8 +141,4 @@ class HandlerError extends StorageError {
   constructor(cause: unknown) {
     super('MIGRATION_FAILED', `A handler failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
   }
-}
-
-function signalOf(config: CheckedConfig): { signal?: AbortSignal } {
-  return config.signal ? { signal: config.signal } : {}
 }

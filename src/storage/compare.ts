@@ -1,8 +1,7 @@
 import { checkBlockSize } from '../errors/invalid-argument-error.ts'
 import { StorageError } from '../errors/storage-error.ts'
-import type { StagingSlot } from '../kernels/staging-pool.ts'
 import type { StorageProvider } from './provider.ts'
-import { type WalkOptions, walkTogether } from './sequential-reader.ts'
+import { type WalkMemory, type WalkOptions, walkTogether } from './sequential-reader.ts'
 
 /** How two disks differ. */
 export interface DiskDifference {
@@ -31,7 +30,7 @@ export async function compareDisks(
   let bytes = 0
   let firstOffset = -1
   let lastBlock = -1
-  const visit = (offset: number, [a, b]: readonly Uint8Array[], { kernels, pointer }: StagingSlot) => {
+  const visit = (offset: number, [a, b]: readonly Uint8Array[], { kernels, pointer }: WalkMemory) => {
     if (kernels.equal(pointer, pointer + a!.length, a!.length)) return
     for (let index = 0; index < a!.length; index++) {
       if (a![index] === b![index]) continue
