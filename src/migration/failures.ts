@@ -73,8 +73,8 @@ export class Failures {
     this.#blocks!.clearAll()
   }
 
-  /** @throws MigrationError when a block has failed and was not stored since. */
-  throwIfAny(): void {
-    if (this.#failedBlocks > 0) throw new MigrationError(this.#kept, this.#failedBlocks)
+  /** What there is to report: an error when a block has failed and was not stored since. */
+  error(): MigrationError | undefined {
+    return this.#failedBlocks > 0 ? new MigrationError(this.#kept, this.#failedBlocks) : undefined
   }
 }

@@ -20,7 +20,7 @@ import { RunMover } from './run-mover.ts'
  * Moves blocks from a tracked source to a destination while the source is being written, in the order given.
  *
  * A block handed out by the order belongs to the migrator until the destination has stored it. Whatever goes wrong, an error or an abort,
- * puts it back into the order or leaves it among the failures that {@link waitForCompletion} rejects with; nothing leaves the set silently.
+ * puts it back into the order, at the latest when {@link waitForCompletion} rejects; nothing leaves the set silently.
  * A newer copy of a block never overtakes an older one that is still under way.
  */
 export class Migrator implements BlockStateReader {
@@ -84,7 +84,7 @@ export class Migrator implements BlockStateReader {
     })
   }
 
-  /** Blocks that wait for their turn, or failed and wait for another chance. */
+  /** Blocks that wait for their turn, those that failed and wait for another chance included. */
   get pendingBlocks(): number {
     return this.#order.available + this.#failures.failedBlocks
   }
@@ -156,7 +156,9 @@ export class Migrator implements BlockStateReader {
       this.#returned = false
       await this.#pump(this.#order.available)
     }
-    this.#failures.throwIfAny()
+    const failed = this.#failures.error()
+    if (failed) this.#end(failed)
+    this.#throwIfEnded()
     this.#report(true)
   }
 
@@ -359,9 +361,12 @@ export class Migrator implements BlockStateReader {
     this.#fatal = combineErrors(this.#fatal, error)
   }
 
+  /** Blocks that failed go back into the order, for whoever goes on with it: another migrator knows nothing of our failures. */
   #throwIfEnded(): void {
+    if (!this.#ended) return
+    this.#failures.takeAll((block) => this.#order.add(block))
     throwIfAborted(this.#config.signal)
-    if (this.#fatal !== undefined) throw this.#fatal
+    throw this.#fatal
   }
 
   #report(always: boolean): void {

@@ -1,4 +1,4 @@
-import { StorageError } from '../errors/storage-error.ts'
+import { combineErrors, errorMessage, StorageError } from '../errors/storage-error.ts'
 import type { BlockOrder } from '../orders/block-order.ts'
 import { type Failures, isLasting } from './failures.ts'
 import type { ActiveRun, InFlight } from './in-flight.ts'
@@ -124,7 +124,12 @@ export class RunCarrier {
 
   #fail(start: number, count: number, error: unknown): void {
     const { config, order, failures } = this.#parts
-    config.errorHandler?.({ start, count, error })
+    try {
+      config.errorHandler?.({ start, count, error })
+    } catch (thrown) {
+      for (let block = start; block < start + count; block++) order.add(block)
+      throw new HandlerError(combineErrors(error, thrown))
+    }
     for (let block = start; block < start + count; block++) {
       // What the handler put back gets another chance, for as long as there are retries.
       if (order.has(block) && failures.takeRetry()) this.#parts.returned()
@@ -139,6 +144,6 @@ export class RunCarrier {
 /** A callback of the caller threw: that is not a fault of a block, and no attempt will mend it. */
 class HandlerError extends StorageError {
   constructor(cause: unknown) {
-    super('MIGRATION_FAILED', `A handler failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    super('MIGRATION_FAILED', `A handler failed: ${errorMessage(cause)}`, { cause })
   }
 }
