@@ -86,9 +86,8 @@ export async function migrateLive(options: LiveMigrationOptions): Promise<LiveMi
     const whole = trackTheRest(source, order)
     const run = new LiveRun(options, { limits, clock, migrator, verifier })
     const pause = await run.move(order)
-    const root = whole ? verifier?.root() : undefined
     const { blocksMoved, bytesMoved, blocksDirtied } = migrator
-    migrator.enter('done')
+    announceEnd(migrator)
     return {
       ...pause,
       rounds: run.rounds,
@@ -97,7 +96,7 @@ export async function migrateLive(options: LiveMigrationOptions): Promise<LiveMi
       blocksDirtied,
       blocksRepaired: run.blocksRepaired,
       durationMs: clock.now() - startedAt,
-      root,
+      root: whole ? run.root : undefined,
     }
   } catch (error) {
     migrator.unlock()
@@ -118,6 +117,17 @@ function trackTheRest(source: TrackingStorageProvider, order: BlockOrder): boole
   return false
 }
 
+/** The disk has been handed over and nothing may undo that: what a progress handler throws now is reported by the host. */
+function announceEnd(migrator: Migrator): void {
+  try {
+    migrator.enter('done')
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
+  }
+}
+
 /** What a live migration works with. */
 interface LiveRunParts {
   readonly limits: ConvergenceLimits
@@ -130,6 +140,8 @@ interface LiveRunParts {
 class LiveRun {
   rounds = 0
   blocksRepaired = 0
+  /** Root over everything sent; known once the last round is over. */
+  root: Uint8Array | undefined
   readonly #options: LiveMigrationOptions
   readonly #limits: ConvergenceLimits
   readonly #migrator: Migrator
@@ -186,6 +198,7 @@ class LiveRun {
     }
     this.#migrator.enter('locked')
     await this.#round(source.sync())
+    this.root = this.#verifier?.root()
     await this.#options.handOver?.()
     return this.#clock.now() - stoppedAt
   }

@@ -8,6 +8,7 @@ import type { StorageProvider } from '../storage/provider.ts'
 import { blockCount } from '../storage/range.ts'
 import type { TrackingStorageProvider } from '../storage/tracking-provider.ts'
 import { Failures } from './failures.ts'
+import { callHandler } from './handler-error.ts'
 import { type ActiveRun, InFlight } from './in-flight.ts'
 import { YIELD_MS } from './limits.ts'
 import { type CheckedConfig, checkConfig, type MigratorConfig } from './migrator-config.ts'
@@ -344,7 +345,7 @@ export class Migrator implements BlockStateReader {
 
   #stored(start: number, count: number, bytes: Uint8Array | undefined): void {
     const { blockSize, clock, blockHandler } = this.#config
-    blockHandler?.(start, count, bytes)
+    if (blockHandler) callHandler(() => blockHandler(start, count, bytes))
     const length = bytes?.length ?? Math.min(count * blockSize, this.#source.size - start * blockSize)
     this.#counts.stored(clock.now(), { blocks: count, bytes: length, zero: bytes === undefined })
     this.#report(false)
@@ -375,6 +376,6 @@ export class Migrator implements BlockStateReader {
     const now = clock.now()
     if (!always && now - this.#reportedAt < progressIntervalMs) return
     this.#reportedAt = now
-    progressHandler(this.progress(), this)
+    callHandler(() => progressHandler(this.progress(), this))
   }
 }

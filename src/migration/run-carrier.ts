@@ -1,6 +1,7 @@
-import { combineErrors, errorMessage, StorageError } from '../errors/storage-error.ts'
+import { combineErrors } from '../errors/storage-error.ts'
 import type { BlockOrder } from '../orders/block-order.ts'
 import { type Failures, isLasting } from './failures.ts'
+import { HandlerError } from './handler-error.ts'
 import type { ActiveRun, InFlight } from './in-flight.ts'
 import { ATTEMPTS, RETRY_DELAY_MS } from './limits.ts'
 import type { CheckedConfig } from './migrator-config.ts'
@@ -68,12 +69,12 @@ export class RunCarrier {
       })
       return undefined
     } catch (error) {
-      if (config.signal?.aborted) {
+      if (config.signal?.aborted || error instanceof HandlerError) {
         order.add(block)
         return error
       }
       this.#fail(block, 1, error)
-      return error instanceof HandlerError || isLasting(error) ? error : undefined
+      return isLasting(error) ? error : undefined
     }
   }
 
@@ -115,11 +116,7 @@ export class RunCarrier {
 
   #stored(start: number, count: number, bytes: Uint8Array | undefined): void {
     this.#parts.failures.stored(start, count)
-    try {
-      this.#parts.stored(start, count, bytes)
-    } catch (error) {
-      throw new HandlerError(error)
-    }
+    this.#parts.stored(start, count, bytes)
   }
 
   #fail(start: number, count: number, error: unknown): void {
@@ -138,12 +135,5 @@ export class RunCarrier {
         failures.add(block, error)
       }
     }
-  }
-}
-
-/** A callback of the caller threw: that is not a fault of a block, and no attempt will mend it. */
-class HandlerError extends StorageError {
-  constructor(cause: unknown) {
-    super('MIGRATION_FAILED', `A handler failed: ${errorMessage(cause)}`, { cause })
   }
 }
