@@ -3,6 +3,9 @@ import { type ErrorCode, StorageError } from '../errors/storage-error.ts'
 /** Made when the first text comes; kept, since a list may bring thousands of texts. */
 let utf8: TextDecoder | undefined
 
+/** Below this many bytes a loop is faster than a view and a call. */
+const SHORT_COPY_BYTES = 32
+
 /** Wire integers longer than this many varint bytes do not fit in 64 bits. */
 const VARINT_BYTES = 10
 
@@ -94,6 +97,14 @@ export class ByteReader {
     return this.#bytes.subarray(at, at + length)
   }
 
+  /** Copies the next `length` bytes to `target` at `at`, where there is room. */
+  copyTo(target: Uint8Array, at: number, length: number): void {
+    const from = this.#take(length)
+    const bytes = this.#bytes
+    if (length >= SHORT_COPY_BYTES) target.set(bytes.subarray(from, from + length), at)
+    else for (let index = 0; index < length; index++) target[at + index] = bytes[from + index]!
+  }
+
   /** Passes over the next `length` bytes. */
   skip(length: number): void {
     this.#take(length)
@@ -127,9 +138,14 @@ export class ByteReader {
     return new StorageError(code, `The packet ${this.#packet} ${problem}, at byte ${this.#at}.`, { cause, context })
   }
 
+  /** Refuses the packet unless `length` more bytes are there. */
+  require(length: number): void {
+    if (length > this.remaining) throw this.error(`ends ${length - this.remaining} bytes early`)
+  }
+
   #take(length: number): number {
+    this.require(length)
     const at = this.#at
-    if (length > this.#bytes.length - at) throw this.error(`ends ${length - this.remaining} bytes early`)
     this.#at = at + length
     return at
   }

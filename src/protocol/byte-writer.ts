@@ -1,6 +1,9 @@
 import { assert } from '../errors/assert.ts'
 import { InvalidArgumentError } from '../errors/invalid-argument-error.ts'
 
+/** Below this many bytes a loop is faster than a view and a call. */
+const SHORT_COPY_BYTES = 32
+
 /**
  * Fills a buffer of a size known beforehand, little-endian: size first, then the fields, then {@link done}. A number that its field
  * cannot hold is an `InvalidArgumentError`, never cut.
@@ -68,6 +71,16 @@ export class ByteWriter {
   bytes(bytes: Uint8Array): this {
     this.#bytes.set(bytes, this.#at)
     this.#at += bytes.length
+    return this
+  }
+
+  /** Copies `bytes` from `start` to `end`. */
+  part(bytes: Uint8Array, start: number, end: number): this {
+    if (end - start >= SHORT_COPY_BYTES) return this.bytes(bytes.subarray(start, end))
+    const target = this.#bytes
+    let at = this.#at
+    for (let index = start; index < end; index++) target[at++] = bytes[index]!
+    this.#at = at
     return this
   }
 

@@ -59,3 +59,42 @@ export const MESSAGE_BYTES = 4096
  * most 1032 times, so at most 4 MiB are inflated too many.
  */
 export const INFLATE_BYTES = 4096
+
+/** Bytes of unanswered requests that this side allows its peer: what `HANDLED_BYTES` leaves room for twice. */
+export const WINDOW_BYTES = 2 ** 24
+
+/** Packets for devices that nobody handles yet: what a peer sends right behind its hello, before this side has set up the device. */
+export const EARLY_PACKETS = 256
+
+/** Silence after which the peer is asked whether it is there. */
+export const PING_AFTER_MS = 15_000
+
+/** Silence after which the peer counts as lost. Timers of hidden tabs fire once a minute, so anything shorter would lose peers that are alive. */
+export const LOST_AFTER_MS = 150_000
+
+/** How long the peer may take for its hello and its proof; a hidden tab may need a minute. */
+export const HELLO_MS = 90_000
+
+/** Bytes of one write request: a long run is cut, so that an urgent request never waits behind more than this. */
+export const REQUEST_BYTES = 2 ** 20
+
+/** Bytes of one read request that is served. */
+export const READ_BYTES = 2 ** 22
+
+/** Block numbers in one dirty list: 256 KiB. */
+export const DIRTY_LIST_BLOCKS = 2 ** 16
+
+/** Bytes of frames that share a send: an urgent frame waits for at most this much, and small frames cost nearly nothing each. */
+export const BATCH_BYTES = 2 ** 18
+
+/** Frames that wait to be sent. Callers wait for each of theirs, so more means that somebody does not. */
+export const QUEUED_FRAMES = 2 ** 16
+
+/** Requests without an answer. The window of bytes is the real bound; this one holds for requests that carry none. */
+export const PENDING_REQUESTS = 2 ** 16
+
+/** Bytes of requests being worked on before a connection stops reading: the peer's window, and as much again for a peer without one. */
+export const HANDLED_BYTES = 2 ** 25
+
+/** Ranges in one packet of acks: more are sent in several. */
+export const ACK_RANGES = 4096

@@ -28,4 +28,28 @@ export const COMMAND = {
   dirtyListResponse: 0x87,
   readByHashResponse: 0x88,
   readByHashResponseError: 0x89,
+
+  // Dialect `blockferry/1` only. Bit 6 says that a packet is ours, bit 5 that who does not know it may skip it.
+  hello: 0x40,
+  proof: 0x41,
+  farewell: 0x42,
+  flush: 0x43,
+  acks: 0x44,
+  root: 0x45,
+  ping: 0x60,
+
+  failureResponse: 0xc0,
+  flushResponse: 0xc3,
+  rootResponse: 0xc5,
+  pingResponse: 0xe0,
 } as const
+
+/** Whether a command belongs to dialect `blockferry/1` alone. */
+export function isOwnCommand(command: number): boolean {
+  return (command & 0x40) !== 0
+}
+
+/** Whether a command that means nothing to us may be skipped. */
+export function isOptionalCommand(command: number): boolean {
+  return (command & 0x60) === 0x60
+}

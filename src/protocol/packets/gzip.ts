@@ -34,10 +34,10 @@ export async function decodeGzip(member: Uint8Array, limit = DECODED_BYTES): Pro
   if (typeof DecompressionStream === 'undefined') throw new StorageError('NOT_SUPPORTED')
   const length = statedLength(member)
   const context = { packet: 'write-at', bytes: member.length, stated: length, limit }
-  if (length > limit) throw new StorageError('LIMIT_EXCEEDED', 'A gzip member says it is too long.', { context })
   if (member.length < SMALLEST_MEMBER_BYTES || length > member.length * LARGEST_GROWTH) {
     throw new StorageError('MALFORMED', 'A gzip member cannot be as short as it is.', { context })
   }
+  if (length > limit) throw new StorageError('LIMIT_EXCEEDED', 'A gzip member says it is too long.', { context })
   const target = new Uint8Array(length)
   let at = 0
   try {

@@ -1,4 +1,5 @@
 import { StorageError } from '../../errors/storage-error.ts'
+import { type Acks, decodeAcks, encodeAcks } from './acks.ts'
 import { type AlternateSources, decodeAlternateSources, encodeAlternateSources } from './alternate-sources.ts'
 import { COMMAND } from './commands.ts'
 import { type DevInfo, decodeDevInfo, encodeDevInfo } from './dev-info.ts'
@@ -22,6 +23,22 @@ import {
   encodeEventResponse,
 } from './event.ts'
 import {
+  decodeFailureResponse,
+  decodeFarewell,
+  encodeFailureResponse,
+  encodeFarewell,
+  type FailureResponse,
+  type Farewell,
+} from './failure.ts'
+import {
+  decodeFlush,
+  decodeFlushResponse,
+  encodeFlush,
+  encodeFlushResponse,
+  type Flush,
+  type FlushResponse,
+} from './flush.ts'
+import {
   decodeHashes,
   decodeHashesResponse,
   encodeHashes,
@@ -29,7 +46,10 @@ import {
   type Hashes,
   type HashesResponse,
 } from './hashes.ts'
+import { decodeHello, encodeHello, type Hello } from './hello.ts'
 import { decodeNeedAt, encodeNeedAt, type NeedAt } from './need-at.ts'
+import { decodePing, decodePingResponse, encodePing, encodePingResponse, type Ping, type PingResponse } from './ping.ts'
+import { decodeProof, encodeProof, type Proof } from './proof.ts'
 import { decodeReadAt, encodeReadAt, type ReadAt } from './read-at.ts'
 import {
   decodeReadAtResponse,
@@ -50,6 +70,7 @@ import {
 } from './read-by-hash-response.ts'
 import { decodeRemoveDev, encodeRemoveDev, type RemoveDev } from './remove-dev.ts'
 import { decodeRemoveFromMap, encodeRemoveFromMap, type RemoveFromMap } from './remove-from-map.ts'
+import { decodeRoot, decodeRootResponse, encodeRoot, encodeRootResponse, type Root, type RootResponse } from './root.ts'
 import { decodeWriteAt, encodeWriteAt, type WriteAt } from './write-at.ts'
 import {
   decodeWriteAtResponse,
@@ -77,6 +98,13 @@ export type RequestPacket =
   | AlternateSources
   | DeviceGroupInfo
   | ReadByHash
+  | Hello
+  | Proof
+  | Farewell
+  | Flush
+  | Acks
+  | Root
+  | Ping
 
 /** What is answered. */
 export type ResponsePacket =
@@ -89,8 +117,12 @@ export type ResponsePacket =
   | DirtyListResponse
   | ReadByHashResponse
   | ReadByHashResponseError
+  | FailureResponse
+  | FlushResponse
+  | RootResponse
+  | PingResponse
 
-/** Everything that a Silo peer says, told apart by `kind`. */
+/** Everything that a peer says, told apart by `kind`. */
 export type Packet = RequestPacket | ResponsePacket
 
 const DECODERS: { readonly [Command in (typeof COMMAND)[keyof typeof COMMAND]]: (payload: Uint8Array) => Packet } = {
@@ -117,6 +149,17 @@ const DECODERS: { readonly [Command in (typeof COMMAND)[keyof typeof COMMAND]]: 
   [COMMAND.dirtyListResponse]: decodeDirtyListResponse,
   [COMMAND.readByHashResponse]: decodeReadByHashResponse,
   [COMMAND.readByHashResponseError]: decodeReadByHashResponseError,
+  [COMMAND.hello]: decodeHello,
+  [COMMAND.proof]: decodeProof,
+  [COMMAND.farewell]: decodeFarewell,
+  [COMMAND.flush]: decodeFlush,
+  [COMMAND.acks]: decodeAcks,
+  [COMMAND.root]: decodeRoot,
+  [COMMAND.ping]: decodePing,
+  [COMMAND.failureResponse]: decodeFailureResponse,
+  [COMMAND.flushResponse]: decodeFlushResponse,
+  [COMMAND.rootResponse]: decodeRootResponse,
+  [COMMAND.pingResponse]: decodePingResponse,
 }
 
 const ENCODERS: { readonly [Kind in Packet['kind']]: (packet: Extract<Packet, { kind: Kind }>) => EncodedPacket } = {
@@ -143,6 +186,22 @@ const ENCODERS: { readonly [Kind in Packet['kind']]: (packet: Extract<Packet, { 
   'dirty-list-response': encodeDirtyListResponse,
   'read-by-hash-response': encodeReadByHashResponse,
   'read-by-hash-response-error': encodeReadByHashResponseError,
+  hello: encodeHello,
+  proof: encodeProof,
+  farewell: encodeFarewell,
+  flush: encodeFlush,
+  acks: encodeAcks,
+  root: encodeRoot,
+  ping: encodePing,
+  'failure-response': encodeFailureResponse,
+  'flush-response': encodeFlushResponse,
+  'root-response': encodeRootResponse,
+  'ping-response': encodePingResponse,
+}
+
+/** Whether a command byte means something to this version. */
+export function isKnownCommand(command: number): boolean {
+  return Object.hasOwn(DECODERS, command)
 }
 
 /** Whether a packet answers another one: their kinds say so. */

@@ -37,8 +37,11 @@ export function decodeRleInto(tokens: Uint8Array, target: Uint8Array): number {
     const token = reader.varint()
     const count = Math.floor(token / 2)
     const end = at + count
+    const isLiteral = token % 2 === 0
+    // What is cut is malformed, whatever it would have become.
+    reader.require(isLiteral ? count : 1)
     if (end > target.length) throw reader.error(`becomes more than ${target.length} bytes`, 'LIMIT_EXCEEDED')
-    if (token % 2 === 0) target.set(reader.bytes(count), at)
+    if (isLiteral) reader.copyTo(target, at, count)
     else fill(target, reader.u8(), at, end)
     at = end
   }

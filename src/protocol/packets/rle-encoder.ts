@@ -23,11 +23,11 @@ export function encodeRle(data: Uint8Array): Uint8Array {
   for (let index = 0; index < runs.length; index += 2) {
     const start = runs[index]!
     const end = runs[index + 1]!
-    if (start > literal) writer.varint(2 * (start - literal)).bytes(data.subarray(literal, start))
+    if (start > literal) writer.varint(2 * (start - literal)).part(data, literal, start)
     writer.varint(2 * (end - start) + 1).u8(data[start]!)
     literal = end
   }
-  if (literal < data.length) writer.varint(2 * (data.length - literal)).bytes(data.subarray(literal))
+  if (literal < data.length) writer.varint(2 * (data.length - literal)).part(data, literal, data.length)
   return writer.done()
 }
 

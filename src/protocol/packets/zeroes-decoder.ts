@@ -30,7 +30,7 @@ function putSegments(segments: Uint8Array, target: Uint8Array): void {
     if (start < free || length > target.length - start) {
       throw reader.error(`has ${length} bytes at ${start}, free is ${free} to ${target.length}`)
     }
-    target.set(reader.bytes(length), start)
+    reader.copyTo(target, start, length)
     free = start + length
   }
 }

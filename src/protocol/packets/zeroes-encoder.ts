@@ -30,7 +30,7 @@ export function encodeZeroes(data: Uint8Array): Uint8Array {
     writer
       .varint(2 * start)
       .varint(2 * (end - start))
-      .bytes(data.subarray(start, end))
+      .part(data, start, end)
   }
   return writer.done()
 }

@@ -1,0 +1,76 @@
+import { StorageError } from '../errors/storage-error.ts'
+import type { Channel } from './channel.ts'
+import { BATCH_BYTES, QUEUED_FRAMES } from './limits.ts'
+
+interface QueuedFrame {
+  readonly pieces: readonly Uint8Array[]
+  readonly sent: () => void
+  readonly failed: (reason: unknown) => void
+}
+
+/**
+ * Frames on their way into a channel: urgent ones pass all that wait, and small ones that wait together share a send. What the channel has
+ * already taken cannot be passed; it takes little at a time.
+ */
+export class SendQueue {
+  readonly #channel: Channel
+  readonly #urgent: QueuedFrame[] = []
+  readonly #bulk: QueuedFrame[] = []
+  #isSending = false
+  #end: { readonly reason: unknown } | undefined
+
+  constructor(channel: Channel) {
+    this.#channel = channel
+  }
+
+  /**
+   * Queues one frame, borrowed until the promise resolves: then the channel has taken it and has room again.
+   * @throws StorageError `LIMIT_EXCEEDED` when too many wait already; the reason of the end after {@link stop}.
+   */
+  push(pieces: readonly Uint8Array[], options: { urgent: boolean }): Promise<void> {
+    if (this.#end) return Promise.reject(this.#end.reason)
+    const queue = options.urgent ? this.#urgent : this.#bulk
+    if (queue.length >= QUEUED_FRAMES) {
+      return Promise.reject(new StorageError('LIMIT_EXCEEDED', `More than ${QUEUED_FRAMES} frames wait to be sent.`))
+    }
+    const frame = new Promise<void>((sent, failed) => queue.push({ pieces, sent, failed }))
+    if (!this.#isSending) void this.#send()
+    return frame
+  }
+
+  /** Rejects what waits and what comes with the reason. */
+  stop(reason: unknown): void {
+    this.#end ??= { reason }
+    for (const frame of [...this.#urgent.splice(0), ...this.#bulk.splice(0)]) frame.failed(reason)
+  }
+
+  async #send(): Promise<void> {
+    this.#isSending = true
+    for (let batch = this.#take(); batch.length > 0; batch = this.#take()) {
+      try {
+        await this.#channel.send(batch.flatMap((frame) => frame.pieces))
+        for (const frame of batch) frame.sent()
+      } catch (error) {
+        for (const frame of batch) frame.failed(error)
+        this.stop(error)
+      }
+    }
+    this.#isSending = false
+  }
+
+  /** The frames of the next send: all urgent ones first, then bulk ones up to a size that keeps an urgent one waiting only briefly. */
+  #take(): QueuedFrame[] {
+    const batch: QueuedFrame[] = this.#urgent.splice(0)
+    let bytes = size(batch)
+    let count = 0
+    while (count < this.#bulk.length && (bytes === 0 || bytes < BATCH_BYTES)) bytes += size([this.#bulk[count++]!])
+    batch.push(...this.#bulk.splice(0, count))
+    return batch
+  }
+}
+
+function size(frames: readonly QueuedFrame[]): number {
+  let bytes = 0
+  for (const { pieces } of frames) for (const piece of pieces) bytes += piece.length
+  return bytes
+}
