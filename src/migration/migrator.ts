@@ -43,7 +43,7 @@ export class Migrator implements BlockStateReader {
   readonly #carrier: RunCarrier
   /** Gives back the source once nothing is under way. */
   readonly #whenIdle: (() => void)[] = []
-  /** Blocks of a run came back into the order, by the error handler's wish. */
+  /** Blocks of a run came back into the order, by the error handler's wish or because a hole was smaller at the next attempt. */
   #returned = false
   #reportedAt = Number.NEGATIVE_INFINITY
 

@@ -16,7 +16,7 @@ export interface CarrierParts {
   readonly config: CheckedConfig
   /** Hears of neighbouring blocks that were stored; what it throws ends the migration. */
   readonly stored: (start: number, count: number, bytes: Uint8Array | undefined) => void
-  /** Hears that the error handler put failed blocks back into the order. */
+  /** Hears that blocks that had been taken are in the order again, and the pass that took them may be over. */
   readonly returned: () => void
 }
 
@@ -96,6 +96,7 @@ export class RunCarrier {
         })
         return undefined
       } catch (error) {
+        if (run.count > count) this.#parts.returned()
         for (; run.count > count; run.count--) order.add(run.start + run.count - 1)
         if (error instanceof HandlerError) throw error
         if (config.signal?.aborted || isLasting(error)) return error
