@@ -284,7 +284,9 @@ export class Migrator implements BlockStateReader {
       const run = this.#order.next(Math.min(this.#config.runBlocks, left))
       if (!run) break
       left -= run.count
-      const active = this.#inFlight.begin(run.start, run.count, run.type === 'priority' ? 'priority' : bulk)
+      // Each kind may use the room of the other where its own is taken: requests can be many, or void by now.
+      const kind = run.type === 'priority' && this.#inFlight.hasRoom('priority') ? 'priority' : bulk
+      const active = this.#inFlight.begin(run.start, run.count, this.#inFlight.hasRoom(kind) ? kind : 'priority')
       void this.#carry(active, (taken) => {
         left -= taken
       })
