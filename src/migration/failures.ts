@@ -28,6 +28,7 @@ export class Failures {
   #blocks: Bitfield | undefined
   #failedBlocks = 0
   #kept: BlockFailure[] = []
+  #lastError: unknown
   #retriesLeft = RETRIES
 
   constructor(numBlocks: number) {
@@ -49,6 +50,7 @@ export class Failures {
     this.#blocks ??= new Bitfield(this.#numBlocks)
     if (!this.#blocks.set(block)) return
     this.#failedBlocks++
+    this.#lastError = error
     const last = this.#kept.at(-1)
     if (last && last.start + last.count === block && last.error === error) {
       this.#kept[this.#kept.length - 1] = { ...last, count: last.count + 1 }
@@ -75,6 +77,21 @@ export class Failures {
 
   /** What there is to report: an error when a block has failed and was not stored since. */
   error(): MigrationError | undefined {
-    return this.#failedBlocks > 0 ? new MigrationError(this.#kept, this.#failedBlocks) : undefined
+    if (this.#failedBlocks === 0) return undefined
+    const failures = this.#kept.flatMap((failure) => this.#stillFailed(failure))
+    // Those that were kept have all been stored since; others, only counted, have not.
+    if (failures.length === 0) failures.push({ start: this.#blocks!.nextSet(0), count: 1, error: this.#lastError })
+    return new MigrationError(failures, this.#failedBlocks)
+  }
+
+  /** The parts of a failure that were not stored since. */
+  #stillFailed({ start, count, error }: BlockFailure): BlockFailure[] {
+    const parts: BlockFailure[] = []
+    for (let from = start; from < start + count; ) {
+      const end = this.#blocks!.nextClear(from, start + count)
+      if (end > from) parts.push({ start: from, count: end - from, error })
+      from = end + 1
+    }
+    return parts
   }
 }

@@ -1,0 +1,392 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { Migrator } from '../../src/migration/migrator.ts'
+import { createDirtyTracker } from '../../src/modules/dirty-tracker.ts'
+import { AnyBlockOrder } from '../../src/orders/any-block-order.ts'
+import { PriorityBlockOrder } from '../../src/orders/priority-block-order.ts'
+import { MemoryStorage } from '../../src/sources/memory.ts'
+import { FlakyStorage, onBlocks, onCalls } from '../support/flaky-storage.ts'
+import { HoleyStorage } from '../support/holey-storage.ts'
+import { migrationRig, type Rig, type RigOptions } from '../support/migration-rig.ts'
+import { SlowStorage } from '../support/slow-storage.ts'
+import { settled, VirtualClock } from '../support/virtual-clock.ts'
+
+let rig: Rig | undefined
+afterEach(async () => {
+  await rig?.close()
+  rig = undefined
+})
+
+const fullContent = (blocks: number, blockSize = 512) => new Uint8Array(blocks * blockSize).fill(7)
+const make = (options: RigOptions): Rig => {
+  rig = migrationRig(options)
+  return rig
+}
+
+/** A rig by hand: the first write to the destination takes 100 ms, the others 1 ms; or as told. */
+function handRig(options: { blocks: number; latencies: number[]; holey?: boolean; random?: () => number }) {
+  const size = options.blocks * 512
+  const clock = new VirtualClock({ automatic: false })
+  const sourceDisk = new MemoryStorage(size)
+  const destinationDisk = new MemoryStorage(size)
+  const flakySource = new FlakyStorage(options.holey ? new HoleyStorage(sourceDisk, 512) : sourceDisk)
+  const { local, remote } = createDirtyTracker(flakySource, 512)
+  const latencies = [...options.latencies]
+  const slow = new SlowStorage(destinationDisk, { clock, latencyMs: () => latencies.shift() ?? 1 })
+  const destination = new FlakyStorage(slow)
+  const order = new AnyBlockOrder(options.blocks)
+  const config = { blockSize: 512, clock, runBytes: 512 }
+  const bytes = (disk: MemoryStorage) => {
+    const content = new Uint8Array(size)
+    disk.readAtSync(content, 0)
+    return content
+  }
+  return {
+    clock,
+    local,
+    remote,
+    slow,
+    flakySource,
+    destination,
+    order,
+    config,
+    migrator: (more: object = {}, other?: PriorityBlockOrder) =>
+      new Migrator(remote, destination, other ?? order, { ...config, ...more }),
+    source: () => bytes(sourceDisk),
+    copy: () => bytes(destinationDisk),
+    write: (value: number, block: number, count = 1) =>
+      sourceDisk.writeAtSync(new Uint8Array(512 * count).fill(value), block * 512),
+    close: () => Promise.all([sourceDisk.close(), destinationDisk.close()]),
+  }
+}
+
+describe('an older copy of a block', () => {
+  it('never lands after a newer one: the newer waits for it', async () => {
+    const hand = handRig({ blocks: 4, latencies: [100, 1] })
+    hand.write(1, 0)
+    hand.order.add(0)
+    const migrator = hand.migrator()
+    await migrator.migrate(1)
+    await hand.clock.advance(10)
+    await hand.local.writeAt(new Uint8Array(512).fill(2), 0)
+    await migrator.migrateDirty(hand.remote.sync())
+    await hand.clock.advance(50)
+    // The new one would have been there by now.
+    expect(hand.copy()[0]).toBe(0)
+    await hand.clock.advance(100)
+    await migrator.waitForCompletion()
+    expect(hand.copy()[0]).toBe(2)
+    expect(migrator.blocksMoved).toBe(2)
+    await hand.close()
+  })
+
+  it('holds up only newer copies of the same blocks', async () => {
+    const hand = handRig({ blocks: 4, latencies: [100, 1, 1] })
+    hand.write(1, 0, 4)
+    for (const block of [0, 2]) hand.order.add(block)
+    const migrator = hand.migrator()
+    await migrator.migrate(2)
+    await hand.clock.advance(10)
+    for (const block of [0, 2]) await hand.local.writeAt(new Uint8Array(512).fill(2), block * 512)
+    await migrator.migrateDirty(hand.remote.sync())
+    await hand.clock.advance(10)
+    expect([hand.copy()[0], hand.copy()[1024]]).toEqual([0, 2])
+    await hand.clock.advance(200)
+    await migrator.waitForCompletion()
+    expect(hand.copy()[0]).toBe(2)
+    await hand.close()
+  })
+
+  it('is waited for along a chain of copies, each of which overlaps the next', async () => {
+    const hand = handRig({ blocks: 8, latencies: [100, 60, 1] })
+    hand.write(1, 0, 8)
+    const migrator = hand.migrator({ runBytes: 4 * 512 })
+    const rounds: [number, number, number][] = [
+      [1, 0, 4],
+      [2, 2, 4],
+      [3, 3, 2],
+    ]
+    for (const [value, block, count] of rounds) {
+      await hand.local.writeAt(new Uint8Array(count * 512).fill(value), block * 512)
+      for (let number = block; number < block + count; number++) hand.order.add(number)
+      await migrator.migrate(count)
+      await hand.clock.advance(1)
+    }
+    await hand.clock.advance(1000)
+    await migrator.waitForCompletion()
+    expect(hand.copy()).toEqual(hand.source().fill(0, 6 * 512))
+    await hand.close()
+  })
+
+  it('that fails for good while a newer one waits is no failure once the newer one is stored', async () => {
+    const hand = handRig({ blocks: 4, latencies: [] })
+    hand.write(1, 0, 4)
+    for (const block of [0, 3]) hand.order.add(block)
+    hand.destination.plan = onBlocks('write', { blocks: [0], blockSize: 512, times: 3 })
+    const refused = onBlocks('write', { blocks: [3], blockSize: 512 })
+    const first = hand.destination.plan
+    hand.destination.plan = (call) => first(call) ?? refused(call)
+    const migrator = hand.migrator()
+    await migrator.migrate(2)
+    await hand.clock.advance(5)
+    await hand.local.writeAt(new Uint8Array(512).fill(2), 0)
+    void migrator.migrateDirty(hand.remote.sync())
+    const ended = migrator.waitForCompletion().catch((error) => error)
+    await hand.clock.advance(1000)
+    const error = await ended
+    expect(hand.copy()[0]).toBe(2)
+    expect(error.failedBlocks).toBe(1)
+    expect(error.failures).toMatchObject([{ start: 3, count: 1 }])
+    await hand.close()
+  })
+})
+
+describe('holes', () => {
+  it('are told, not read, and taken whole', async () => {
+    const { migrator, ...more } = make({ way: 'holey', content: new Uint8Array(200 * 512), tickMs: 0 })
+    more.source.calls.read = 0
+    const run = migrator({ concurrency: { any: 1 } })
+    await run.migrate(200)
+    await run.waitForCompletion()
+    expect(more.source.calls.read).toBe(0)
+    expect(more.destination.calls.zero).toBe(1)
+    expect(run.blocksMoved).toBe(200)
+  })
+
+  it('are tracked: a write into one after it was told makes its block dirty', async () => {
+    const hand = handRig({ blocks: 8, latencies: [50], holey: true })
+    hand.order.addAll()
+    const migrator = hand.migrator()
+    void migrator.migrate(8)
+    await hand.clock.advance(10)
+    await hand.local.writeAt(new Uint8Array(512).fill(5), 6 * 512)
+    await hand.clock.advance(100)
+    await migrator.waitForCompletion()
+    expect(hand.remote.isDirty(6)).toBe(true)
+    void migrator.migrateDirty(hand.remote.sync())
+    await hand.clock.advance(100)
+    await migrator.waitForCompletion()
+    expect(hand.copy()).toEqual(hand.source())
+    await hand.close()
+  })
+
+  it('do not reach over blocks that are under way', async () => {
+    // Block 4 holds data and takes long to store; then the source is emptied, and the hole from block 0 on would cover it.
+    const hand = handRig({ blocks: 8, latencies: [100, 1], holey: true })
+    hand.write(1, 4)
+    hand.order.add(4)
+    const migrator = hand.migrator()
+    await migrator.migrate(1)
+    await hand.clock.advance(10)
+    await hand.local.zeroAt!(4 * 512, 512)
+    hand.order.addAll()
+    void migrator.migrate(8)
+    await hand.clock.advance(1000)
+    await migrator.waitForCompletion()
+    expect(hand.copy()).toEqual(new Uint8Array(8 * 512))
+    await hand.close()
+  })
+
+  it.each([
+    [1, 1],
+    [2, 1],
+    [3, 2],
+  ])(
+    'lose no block when zeroing them fails %i times and the hole is smaller after that (runs of %i blocks)',
+    async (times, runBlocks) => {
+      const hand = handRig({ blocks: 40, latencies: [], holey: true })
+      hand.order.addAll()
+      hand.destination.plan = onCalls('zero', { times })
+      const migrator = hand.migrator({ concurrency: { any: 1 }, runBytes: runBlocks * 512 })
+      void migrator.migrate(40)
+      await hand.clock.advance(10)
+      await hand.local.writeAt(new Uint8Array(512).fill(3), 2 * 512)
+      await hand.clock.advance(1000)
+      const ended = migrator.waitForCompletion()
+      await hand.clock.advance(1000)
+      await ended
+      expect(migrator.pendingBlocks).toBe(0)
+      void migrator.migrateDirty(hand.remote.sync())
+      await hand.clock.advance(1000)
+      await migrator.waitForCompletion()
+      expect(hand.copy()).toEqual(hand.source())
+      await hand.close()
+    },
+  )
+
+  it('are zeroed at a destination that held something else, also one that cannot discard', async () => {
+    for (const hide of [[], ['zeroAt']] as const) {
+      const clock = new VirtualClock()
+      const source = new MemoryStorage(3 << 20, { sparse: true })
+      const destination = new MemoryStorage(3 << 20)
+      destination.writeAtSync(new Uint8Array(3 << 20).fill(0xee), 0)
+      const slow = new SlowStorage(destination, { clock, hide })
+      const order = new AnyBlockOrder(48)
+      order.addAll()
+      const { remote } = createDirtyTracker(source, 65536)
+      const migrator = new Migrator(remote, slow, order, { blockSize: 65536, clock })
+      await migrator.migrate(48)
+      await migrator.waitForCompletion()
+      const copy = new Uint8Array(3 << 20)
+      destination.readAtSync(copy, 0)
+      expect(copy.every((byte) => byte === 0)).toBe(true)
+      await destination.close()
+    }
+  })
+})
+
+describe('a fresh destination', () => {
+  it.each(['synchronous', 'asynchronous', 'holey'] as const)(
+    'is not written zeroes in the first pass, %s',
+    async (way) => {
+      const content = fullContent(20)
+      content.fill(0, 4 * 512, 16 * 512)
+      const { destination, migrator, differing } = make({ way, content })
+      const run = migrator({ freshDestination: true, runBytes: 512 })
+      await run.migrate(20)
+      await run.waitForCompletion()
+      expect([destination.calls.write, destination.calls.zero]).toEqual([8, 0])
+      expect(run.bytesMoved).toBe(20 * 512)
+      expect(differing()).toEqual([])
+    },
+  )
+
+  it.each(['synchronous', 'asynchronous', 'holey'] as const)(
+    'is written zeroes once it is no longer fresh, %s',
+    async (way) => {
+      const { destination, migrator, differing, local, remote } = make({ way, content: fullContent(20) })
+      const run = migrator({ freshDestination: true })
+      await run.migrate(20)
+      await run.waitForCompletion()
+      await local.writeAt(new Uint8Array(512), 3 * 512)
+      await run.migrateDirty(remote.sync())
+      await run.waitForCompletion()
+      expect(differing()).toEqual([])
+      expect(destination.calls.write).toBeGreaterThan(0)
+    },
+  )
+
+  it.each(['synchronous', 'asynchronous', 'holey'] as const)(
+    'is not trusted where a write failed halfway and the block is zero by then, %s',
+    async (way) => {
+      const { destination, migrator, differing, local, remote } = make({ way, content: fullContent(4) })
+      destination.plan = (call) => {
+        if (call.operation !== 'write' || call.number > 1) return undefined
+        void local.writeAt(new Uint8Array(4 * 512), 0)
+        return { effect: 0.5 }
+      }
+      const run = migrator({ freshDestination: true })
+      await run.migrate(4)
+      await run.waitForCompletion()
+      await settled()
+      await run.migrateDirty(remote.sync())
+      await run.waitForCompletion()
+      expect(differing()).toEqual([])
+    },
+  )
+})
+
+describe('priority', () => {
+  it('goes before everything else, and keeps to its own limit', async () => {
+    const hand = handRig({ blocks: 64, latencies: [] })
+    hand.write(1, 0, 64)
+    hand.order.addAll()
+    const order = new PriorityBlockOrder(hand.order)
+    const concurrency = { standard: 2, priority: 3 }
+    const stored: number[] = []
+    const blockHandler = (start: number) => void stored.push(start)
+    const migrator = hand.migrator({ concurrency, blockHandler }, order)
+    for (let block = 63; block >= 40; block--) order.prioritise(block)
+    const migrating = migrator.migrate(64)
+    for (let turn = 0; turn < 100; turn++) await hand.clock.advance(1)
+    await migrating
+    await migrator.waitForCompletion()
+    expect(hand.slow.mostActive).toBe(5)
+    // 24 urgent blocks, three or five at a time; no other block was chosen while one waited.
+    expect(stored.slice(0, 24).sort((a, b) => a - b)).toEqual(Array.from({ length: 24 }, (_, index) => 40 + index))
+    await hand.close()
+  })
+
+  it('need not wait for a free place among the others', async () => {
+    const hand = handRig({ blocks: 64, latencies: [100, 100, 1] })
+    hand.write(1, 0, 64)
+    hand.order.addAll()
+    const order = new PriorityBlockOrder(hand.order)
+    const stored: number[] = []
+    const blockHandler = (start: number) => void stored.push(start)
+    const migrator = hand.migrator({ concurrency: { standard: 2, priority: 1 }, blockHandler }, order)
+    void migrator.migrate(64)
+    await hand.clock.advance(5)
+    expect(stored).toEqual([])
+    order.prioritise(60)
+    await hand.clock.advance(150)
+    expect(stored.indexOf(60)).toBeLessThan(6)
+    await hand.clock.advance(1000)
+    await migrator.waitForCompletion()
+    await hand.close()
+  })
+
+  it('requests that are void by then do not exceed the limits', async () => {
+    const hand = handRig({ blocks: 64, latencies: [] })
+    hand.write(1, 0, 64)
+    hand.order.addAll()
+    const order = new PriorityBlockOrder(hand.order)
+    const migrator = hand.migrator({ concurrency: { standard: 2, priority: 1 } }, order)
+    for (let block = 0; block < 40; block += 2) {
+      order.prioritise(block)
+      hand.order.remove(block)
+    }
+    const migrating = migrator.migrate(64)
+    await hand.clock.advance(1000)
+    await migrating
+    await migrator.waitForCompletion()
+    expect(hand.slow.mostActive).toBeLessThanOrEqual(3)
+    await hand.close()
+  })
+})
+
+describe.each(['standard', 'dirty'] as const)('the limit for %s runs', (kind) => {
+  it.each([1, 2, 7])('%i is kept, and reached', async (limit) => {
+    const hand = handRig({ blocks: 40, latencies: [] })
+    hand.write(1, 0, 40)
+    hand.order.addAll()
+    const migrator = hand.migrator({ concurrency: { [kind]: limit, any: 40 } })
+    const moving = migrator.migrate(40)
+    await hand.clock.advance(1000)
+    await moving
+    await migrator.waitForCompletion()
+    if (kind === 'dirty') {
+      await hand.local.writeAt(new Uint8Array(40 * 512).fill(2), 0)
+      hand.slow.mostActive = 0
+      const again = migrator.migrateDirty(hand.remote.sync())
+      await hand.clock.advance(1000)
+      await again
+      await migrator.waitForCompletion()
+    }
+    expect(hand.slow.mostActive).toBe(limit)
+    await hand.close()
+  })
+})
+
+describe('a partial order', () => {
+  it('moves only its blocks', async () => {
+    const { order, migrator, differing } = make({ content: fullContent(20) })
+    for (let block = 0; block < 20; block += 2) order.remove(block)
+    const run = migrator()
+    await run.migrate(20)
+    await run.waitForCompletion()
+    expect(run.blocksMoved).toBe(10)
+    expect(differing()).toEqual([0, 2, 4, 6, 8, 10, 12, 14, 16, 18])
+  })
+
+  it('moves as many blocks as told, and the rest later', async () => {
+    const { migrator, differing, order } = make({ content: fullContent(20) })
+    const run = migrator({ runBytes: 8 * 512 })
+    await run.migrate(5)
+    await run.waitForCompletion()
+    expect(differing().length).toBe(15)
+    expect(order.available).toBe(15)
+    await run.migrate(100)
+    await run.waitForCompletion()
+    expect(differing()).toEqual([])
+  })
+})
