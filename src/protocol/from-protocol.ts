@@ -1,0 +1,233 @@
+import { StorageError } from '../errors/storage-error.ts'
+import type { StorageProvider } from '../storage/provider.ts'
+import { READ_BYTES } from './limits.ts'
+import type { AckRange } from './packets/acks.ts'
+import type { DevInfo } from './packets/dev-info.ts'
+import type { Event } from './packets/event.ts'
+import { expandWrite } from './packets/expand-write.ts'
+import type { Packet } from './packets/packet.ts'
+import type { WriteAt } from './packets/write-at.ts'
+import { failureOf } from './peer-error.ts'
+import type { ProtocolRW } from './protocol-rw.ts'
+
+/** Where the blocks of a device go, and who hears the rest. What a member throws is the answer to the request. */
+export interface ArrivingDevice {
+  /** Takes what is written and answers reads; as large as was announced. */
+  readonly provider: StorageProvider
+  /** The source wrote these blocks after it sent them. */
+  readonly invalidate?: (blocks: Uint32Array) => void
+  /** The source says that this range is here already. */
+  readonly available?: (offset: number, length: number) => void
+  readonly event?: (event: Event) => Promise<void> | void
+  /** SHA-256 digests of blocks, 32 bytes each. */
+  readonly hashes?: (blocks: Uint32Array, digests: Uint8Array) => Promise<void> | void
+  /** The root at the source; answers with the root here. */
+  readonly root?: (blockSize: number, digest: Uint8Array) => Promise<Uint8Array>
+}
+
+/** Makes a place for a device that a peer announces; what it rejects with ends the connection. */
+export type DeviceFactory = (info: DevInfo) => Promise<ArrivingDevice> | ArrivingDevice
+
+/**
+ * Serves one device to the peer that sends it: writes, dirty lists, events, hashes and reads, in the order they may be done. Requests that
+ * come before the device is set up wait for it.
+ */
+export class FromProtocol {
+  /** Resolves with what the peer announced, once there is a place for it. */
+  readonly announced: Promise<DevInfo>
+  readonly #rw: ProtocolRW
+  readonly #dev: number
+  readonly #create: DeviceFactory
+  #device: Promise<ArrivingDevice>
+  #announce!: (info: DevInfo) => void
+  #info: DevInfo | undefined
+  #acks: AckRange[] = []
+
+  constructor(rw: ProtocolRW, dev: number, create: DeviceFactory) {
+    this.#rw = rw
+    this.#dev = dev
+    this.#create = create
+    const info = new Promise<DevInfo>((resolve) => {
+      this.#announce = resolve
+    })
+    const ended = rw.ended.then((reason): never => {
+      throw reason ?? new StorageError('PEER_LOST', 'The peer closed the connection before it announced the disk.')
+    })
+    this.#device = Promise.race([info, ended]).then((info) => this.#place(info))
+    this.announced = this.#device.then(() => info)
+    this.announced.catch(() => {}) // Whoever waits for it hears of it.
+    rw.handle(dev, (packet, id) => this.#serve(packet, id))
+  }
+
+  /** Asks for a range before its turn. */
+  needAt(offset: number, length: number): void {
+    this.#tell({ kind: 'need-at', offset, length })
+  }
+
+  /** Says that a range is not wanted any more. */
+  dontNeedAt(offset: number, length: number): void {
+    this.#tell({ kind: 'dont-need-at', offset, length })
+  }
+
+  async #place(info: DevInfo): Promise<ArrivingDevice> {
+    const device = await this.#create(info)
+    if (device.provider.size === info.size) return device
+    const context = { announced: info.size, size: device.provider.size }
+    throw new StorageError('SIZE_MISMATCH', undefined, { context })
+  }
+
+  #tell(packet: Packet): void {
+    // A connection that has ended says so to everybody who waits.
+    this.#rw.post(this.#dev, packet, { urgent: true }).catch(() => {})
+  }
+
+  #serve(packet: Packet, id: number): Promise<void> | void {
+    switch (packet.kind) {
+      case 'dev-info':
+        if (this.#info) throw new StorageError('MALFORMED', 'The peer announced the same disk twice.')
+        this.#info = packet
+        this.#announce(packet)
+        // A place that cannot be made ends the connection with the reason.
+        return this.#device.then(() => {})
+      case 'write-at':
+        return this.#answered(packet, id, (device) => this.#write(device, packet, id))
+      case 'write-at-with-map':
+        return this.#answered(packet, id, async ({ provider }) => {
+          const bytes = await this.#store(provider, packet.offset, packet.data)
+          return { kind: 'write-at-response', bytes }
+        })
+      case 'read-at':
+        return this.#answered(packet, id, (device) => this.#read(device, packet.offset, packet.length))
+      case 'dirty-list':
+        return this.#answered(packet, id, (device) => this.#invalidate(device, packet.blockSize, packet.blocks))
+      case 'event':
+        return this.#answered(packet, id, async (device) => {
+          await device.event?.(packet)
+          return { kind: 'event-response' }
+        })
+      case 'hashes':
+        return this.#answered(packet, id, async (device) => {
+          await device.hashes?.(packet.blocks, packet.digests)
+          return { kind: 'hashes-response' }
+        })
+      case 'flush':
+        return this.#answered(packet, id, async ({ provider }) => {
+          await provider.flush()
+          return { kind: 'flush-response' }
+        })
+      case 'root':
+        return this.#answered(packet, id, async (device) => {
+          if (!device.root) throw new StorageError('NOT_SUPPORTED', 'No root hash is kept here.')
+          return { kind: 'root-response', digest: await device.root(packet.blockSize, packet.digest) }
+        })
+      case 'read-by-hash':
+        return this.#answered(packet, id, async () => ({
+          kind: 'read-by-hash-response-error',
+          error: 'block not found',
+        }))
+      case 'remove-dev':
+      case 'remove-from-map':
+      case 'alternate-sources':
+        // Told for the sake of peers that keep maps or fetch from elsewhere; nothing of ours depends on them.
+        return
+      default:
+        throw new StorageError('MALFORMED', `The peer sent a ${packet.kind} to the side that receives the disk.`)
+    }
+  }
+
+  /** Does a request once the device is there and answers it; a failure is an answer too, where the dialect has one. */
+  async #answered(
+    { kind }: Packet,
+    id: number,
+    work: (device: ArrivingDevice) => Promise<Packet | undefined>,
+  ): Promise<void> {
+    const device = await this.#device
+    let answer: Packet | undefined
+    try {
+      answer = await work(device)
+    } catch (error) {
+      answer = this.#failure(error, kind)
+    }
+    // The peer may have gone meanwhile; then nobody waits for the answer.
+    if (answer) await this.#rw.respond(this.#dev, id, answer).catch(() => {})
+  }
+
+  #failure(error: unknown, kind: Packet['kind']): Packet {
+    if (this.#rw.dialect !== 'silo') return { kind: 'failure-response', ...failureOf(error) }
+    if (kind === 'read-at') return { kind: 'read-at-response-error' }
+    if (kind === 'write-at' || kind === 'write-at-with-map') return { kind: 'write-at-response-error' }
+    // Silo has no way to say that anything else failed.
+    throw error
+  }
+
+  async #write({ provider, available }: ArrivingDevice, packet: WriteAt, id: number): Promise<Packet | undefined> {
+    if (packet.form === 'you-already-have') {
+      for (const block of packet.blocks) {
+        const offset = block * packet.blockSize
+        if (offset >= provider.size)
+          throw new StorageError('MALFORMED', 'The peer names blocks past the end of the disk.')
+        available?.(offset, Math.min(packet.blockSize, provider.size - offset))
+      }
+      return { kind: 'write-at-response', bytes: (packet.blocks.length * packet.blockSize) % 2 ** 32 }
+    }
+    if (packet.form === 'hash') throw new StorageError('NOT_SUPPORTED', 'Blocks are not fetched from elsewhere here.')
+    let length: number
+    if (packet.form === 'zeroes' && packet.segments.length === 0) {
+      length = await this.#zero(provider, packet.offset, packet.length)
+    } else length = await this.#store(provider, packet.offset, await expandWrite(packet))
+    if (this.#rw.dialect === 'silo') return { kind: 'write-at-response', bytes: length % 2 ** 32 }
+    this.#acknowledge(id)
+    return undefined
+  }
+
+  async #store(provider: StorageProvider, offset: number, data: Uint8Array): Promise<number> {
+    if (offset + data.length > provider.size) {
+      throw new StorageError('MALFORMED', 'The peer writes past the end of the disk.', { context: { offset } })
+    }
+    const count = await provider.writeAt(data, offset)
+    if (count === data.length) return count
+    throw new StorageError('SHORT_WRITE', undefined, { context: { offset, expected: data.length, got: count } })
+  }
+
+  async #zero(provider: StorageProvider, offset: number, length: number): Promise<number> {
+    if (offset + length > provider.size) {
+      throw new StorageError('MALFORMED', 'The peer writes past the end of the disk.', { context: { offset } })
+    }
+    if (provider.zeroAt) return provider.zeroAt(offset, length)
+    const zeroes = new Uint8Array(Math.min(length, READ_BYTES))
+    for (let from = 0; from < length; from += zeroes.length) {
+      await this.#store(provider, offset + from, zeroes.subarray(0, Math.min(zeroes.length, length - from)))
+    }
+    return length
+  }
+
+  async #read({ provider }: ArrivingDevice, offset: number, length: number): Promise<Packet> {
+    if (length > READ_BYTES) throw new StorageError('LIMIT_EXCEEDED', `Reads are at most ${READ_BYTES} bytes.`)
+    const data = new Uint8Array(length)
+    return { kind: 'read-at-response', bytes: await provider.readAt(data, offset), data }
+  }
+
+  async #invalidate(device: ArrivingDevice, blockSize: number, blocks: Uint32Array): Promise<Packet> {
+    if (blockSize !== this.#info?.blockSize) throw new StorageError('MALFORMED', 'The peer changed the block size.')
+    const end = Math.ceil(device.provider.size / blockSize)
+    if (blocks.some((block) => block >= end)) {
+      throw new StorageError('MALFORMED', 'The peer names blocks past the end of the disk.')
+    }
+    device.invalidate?.(blocks)
+    return { kind: 'dirty-list-response' }
+  }
+
+  /** Writes that end in the same turn share an answer. */
+  #acknowledge(id: number): void {
+    const last = this.#acks.at(-1)
+    if (last && last.firstId + last.count === id) this.#acks[this.#acks.length - 1] = { ...last, count: last.count + 1 }
+    else this.#acks.push({ firstId: id, count: 1 })
+    if (this.#acks.length === 1 && this.#acks[0]!.count === 1) queueMicrotask(() => this.#sendAcks())
+  }
+
+  #sendAcks(): void {
+    const ranges = this.#acks
+    this.#acks = []
+    this.#rw.post(this.#dev, { kind: 'acks', ranges }).catch(() => {}) // As any answer to a peer that has gone.
+  }
+}

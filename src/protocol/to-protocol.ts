@@ -1,0 +1,224 @@
+import type { Bitfield } from '../bitfield/bitfield.ts'
+import { checkInteger } from '../errors/invalid-argument-error.ts'
+import { StorageError } from '../errors/storage-error.ts'
+import type { IoOptions, StorageProvider } from '../storage/provider.ts'
+import { checkSize, clipLength } from '../storage/range.ts'
+import { DIRTY_LIST_BLOCKS, READ_BYTES, REQUEST_BYTES } from './limits.ts'
+import type { Event } from './packets/event.ts'
+import type { Packet } from './packets/packet.ts'
+import { failureOf, peerError } from './peer-error.ts'
+import type { ProtocolRW, SendOptions } from './protocol-rw.ts'
+
+/** The device a {@link ToProtocol} stands for, and who hears what the peer asks of us. */
+export interface RemoteDevice {
+  /** Its number on the connection, from 1. */
+  readonly dev: number
+  /** Bytes. */
+  readonly size: number
+  readonly blockSize: number
+  readonly name: string
+  /** Text of one device in Silo's configuration language; Go device groups insist on it. Default: empty. */
+  readonly schema?: string
+  /** The peer waits for this range: it should be sent next. */
+  readonly needAt?: (offset: number, length: number) => void
+  /** The peer has written this range itself: it need not be sent. */
+  readonly dontNeedAt?: (offset: number, length: number) => void
+  /** Serves reads of the peer; without it they are refused. */
+  readonly reader?: StorageProvider
+}
+
+/**
+ * A disk whose other end is at the peer: the destination of a migration over a connection, or any remote storage.
+ *
+ * A write resolves when the peer has stored it. Dialect `silo` has no flush: there, stored is all that can be known.
+ */
+export class ToProtocol implements StorageProvider {
+  readonly size: number
+  readonly preferredBytes = REQUEST_BYTES
+  readonly #rw: ProtocolRW
+  readonly #device: RemoteDevice
+  #isClosed = false
+
+  constructor(rw: ProtocolRW, device: RemoteDevice) {
+    checkInteger('dev', device.dev, 1)
+    this.size = checkSize(device.size)
+    this.#rw = rw
+    this.#device = device
+    rw.handle(device.dev, (packet, id) => this.#serve(packet, id))
+  }
+
+  /** Tells the peer what device is coming; first of all. */
+  announce(): Promise<void> {
+    const { dev, size, blockSize, name, schema = '' } = this.#device
+    return this.#rw.post(dev, { kind: 'dev-info', size, blockSize, name, schema }, { urgent: true })
+  }
+
+  async readAt(target: Uint8Array, offset: number, options: IoOptions = {}): Promise<number> {
+    const length = this.#clip(offset, target.length)
+    const pieces: Promise<void>[] = []
+    for (let from = 0; from < length; from += READ_BYTES) {
+      const piece = target.subarray(from, Math.min(length, from + READ_BYTES))
+      pieces.push(this.#read(piece, offset + from, options))
+    }
+    await allSettled(pieces)
+    return length
+  }
+
+  async writeAt(data: Uint8Array, offset: number, options: IoOptions = {}): Promise<number> {
+    const length = this.#clip(offset, data.length)
+    const pieces: Promise<void>[] = []
+    for (let from = 0; from < length; from += REQUEST_BYTES) {
+      const piece = data.subarray(from, Math.min(length, from + REQUEST_BYTES))
+      const packet = { kind: 'write-at', form: 'data', offset: offset + from, data: piece } as const
+      pieces.push(this.#write(packet, piece.length, options))
+    }
+    // All of them, also after a failure: the data is borrowed until the last piece has left.
+    await allSettled(pieces)
+    return length
+  }
+
+  async zeroAt(offset: number, length: number): Promise<number> {
+    const clipped = this.#clip(offset, length)
+    // Ours discards a range of any length; a Silo peer makes a buffer of it.
+    const step = this.#rw.dialect === 'silo' ? REQUEST_BYTES : Math.max(1, clipped)
+    for (let from = 0; from < clipped; from += step) {
+      const count = Math.min(step, clipped - from)
+      const segments = new Uint8Array(0)
+      await this.#write({ kind: 'write-at', form: 'zeroes', offset: offset + from, length: count, segments }, count, {})
+    }
+    return clipped
+  }
+
+  async flush(): Promise<void> {
+    this.#clip(0, 0)
+    if (this.#rw.dialect === 'silo') return
+    await this.#ask({ kind: 'flush' }, 'flush-response', 'FLUSH_FAILED')
+  }
+
+  /** Ends this face; the connection and what else it carries go on. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+  }
+
+  /** The peer drops what is older by itself. */
+  cancelWrites(): void {}
+
+  /** Tells the peer that its copies of these blocks are void; resolves when it knows. The field stays the caller's. */
+  async dirtyList(blocks: Bitfield): Promise<void> {
+    const { blockSize } = this.#device
+    const list = new Uint32Array(Math.min(DIRTY_LIST_BLOCKS, Math.max(1, blocks.count())))
+    let from = 0
+    for (let count = blocks.collect(list); ; count = blocks.collect(list, from)) {
+      const packet = { kind: 'dirty-list', blockSize, blocks: list.subarray(0, count) } as const
+      await this.#ask(packet, 'dirty-list-response', 'WRITE_FAILED', { urgent: true })
+      if (count < list.length || count === 0) return
+      from = list[count - 1]! + 1
+      if (from >= blocks.length) return
+    }
+  }
+
+  /** Tells the peer of a step; resolves when it has dealt with it. */
+  async event(event: Event): Promise<void> {
+    await this.#ask(event, 'event-response', 'WRITE_FAILED', { urgent: true })
+  }
+
+  /** The root hash at the peer. Not in dialect `silo`. */
+  async root(digest: Uint8Array): Promise<Uint8Array> {
+    const packet = { kind: 'root', blockSize: this.#device.blockSize, digest } as const
+    const answer = await this.#ask(packet, 'root-response', 'VERIFY_FAILED')
+    return answer.digest
+  }
+
+  async #read(target: Uint8Array, offset: number, options: IoOptions): Promise<void> {
+    const answer = await this.#ask(
+      { kind: 'read-at', offset, length: target.length },
+      'read-at-response',
+      'READ_FAILED',
+      options,
+    )
+    if (answer.bytes !== target.length) {
+      throw new StorageError('SHORT_READ', undefined, {
+        context: { offset, expected: target.length, got: answer.bytes },
+      })
+    }
+    target.set(answer.data.subarray(0, answer.bytes))
+  }
+
+  async #write(packet: Packet, length: number, options: IoOptions): Promise<void> {
+    const answer = await this.#answer(packet, 'WRITE_FAILED', options)
+    if (answer.kind === 'acks') return
+    // The count has 32 bits on the wire.
+    if (answer.kind === 'write-at-response' && answer.bytes === length % 2 ** 32) return
+    if (answer.kind !== 'write-at-response') throw unexpected(answer)
+    throw new StorageError('SHORT_WRITE', undefined, { context: { expected: length, got: answer.bytes } })
+  }
+
+  async #ask<Kind extends Packet['kind']>(
+    packet: Packet,
+    kind: Kind,
+    code: 'READ_FAILED' | 'WRITE_FAILED' | 'FLUSH_FAILED' | 'VERIFY_FAILED',
+    options: SendOptions = {},
+  ): Promise<Extract<Packet, { kind: Kind }>> {
+    const answer = await this.#answer(packet, code, options)
+    if (answer.kind !== kind) throw unexpected(answer)
+    return answer as Extract<Packet, { kind: Kind }>
+  }
+
+  async #answer(
+    packet: Packet,
+    code: 'READ_FAILED' | 'WRITE_FAILED' | 'FLUSH_FAILED' | 'VERIFY_FAILED',
+    options: SendOptions,
+  ): Promise<Packet> {
+    const answer = await this.#rw.request(this.#device.dev, packet, options)
+    if (answer.kind === 'failure-response') throw peerError(answer, code)
+    if (answer.kind === 'read-at-response-error' || answer.kind === 'write-at-response-error') {
+      throw new StorageError(code, 'The peer could not do it; its dialect has no room for the reason.')
+    }
+    return answer
+  }
+
+  /** What the destination asks of us. */
+  #serve(packet: Packet, id: number): Promise<void> | void {
+    const { needAt, dontNeedAt, size } = this.#device
+    if (packet.kind === 'need-at' || packet.kind === 'dont-need-at') {
+      if (packet.offset >= size)
+        throw new StorageError('MALFORMED', 'The peer asks for bytes past the end of the disk.')
+      const tell = packet.kind === 'need-at' ? needAt : dontNeedAt
+      tell?.(packet.offset, Math.min(packet.length, size - packet.offset))
+      return
+    }
+    if (packet.kind === 'read-at') return this.#serveRead(packet.offset, packet.length, id)
+    throw new StorageError('MALFORMED', `The peer sent a ${packet.kind} to the side that sends the disk.`)
+  }
+
+  async #serveRead(offset: number, length: number, id: number): Promise<void> {
+    const { dev, reader } = this.#device
+    try {
+      if (!reader) throw new StorageError('NOT_SUPPORTED', 'This disk is not to be read from here.')
+      if (length > READ_BYTES) throw new StorageError('LIMIT_EXCEEDED')
+      const data = new Uint8Array(length)
+      const bytes = await reader.readAt(data, offset)
+      await this.#rw.respond(dev, id, { kind: 'read-at-response', bytes, data }, { urgent: true })
+    } catch (error) {
+      const answer: Packet =
+        this.#rw.dialect === 'silo'
+          ? { kind: 'read-at-response-error' }
+          : { kind: 'failure-response', ...failureOf(error) }
+      await this.#rw.respond(dev, id, answer, { urgent: true })
+    }
+  }
+
+  #clip(offset: number, length: number): number {
+    if (this.#isClosed) throw new StorageError('CLOSED')
+    return clipLength(this.size, offset, length)
+  }
+}
+
+async function allSettled(pieces: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(pieces)).find((piece) => piece.status === 'rejected')
+  if (failed) throw failed.reason
+}
+
+function unexpected(answer: Packet): StorageError {
+  return new StorageError('MALFORMED', `The peer answered with a ${answer.kind}.`)
+}
