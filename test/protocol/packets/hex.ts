@@ -14,5 +14,5 @@ export function hexOf(bytes: Uint8Array): string {
 
 /** All bytes of an encoded packet in one. */
 export function joined({ head, data }: EncodedPacket): Uint8Array {
-  return Uint8Array.from(Buffer.concat(data === undefined ? [head] : [head, data]))
+  return new Uint8Array(Buffer.concat(data === undefined ? [head] : [head, data]))
 }
