@@ -71,6 +71,7 @@ export class Migrator implements BlockStateReader {
     this.#mover = new RunMover(source, destination, { blockSize, fresh: config.freshDestination ?? false })
     this.#inFlight = new InFlight(this.#config.slots, config.signal)
     this.#failures = new Failures(blocks)
+    if (order.urgent !== undefined) order.onUrgent = () => this.#inFlight.wake()
     this.#counts = new MoveCounts(this.#config.clock.now())
     this.#carrier = new RunCarrier({
       mover: this.#mover,
@@ -297,7 +298,8 @@ export class Migrator implements BlockStateReader {
   async #pumpSync(budget: number): Promise<void> {
     const { runBlocks, clock, blockSize } = this.#config
     const bulk: BlockType = this.#round === 0 ? 'standard' : 'dirty'
-    const slot = await sharedStagingPool().acquire(runBlocks * blockSize, this.#config.signal)
+    const acquire = () => sharedStagingPool().acquire(runBlocks * blockSize, this.#config.signal)
+    let slot = await acquire()
     try {
       let yieldedAt = clock.now()
       for (let left = budget; left > 0 && !this.#ended; ) {
@@ -305,7 +307,12 @@ export class Migrator implements BlockStateReader {
         if (!run) break
         const { start, count } = run
         left -= count
-        if (!this.#moveSync(start, count, slot)) await this.#carry(this.#inFlight.begin(start, count, bulk))
+        if (!this.#moveSync(start, count, slot)) {
+          // The attempts take a slot of their own: who held one and waited for another could wait for somebody who does the same.
+          slot.release()
+          await this.#carry(this.#inFlight.begin(start, count, bulk))
+          slot = await acquire()
+        }
         if (clock.now() - yieldedAt < YIELD_MS) continue
         this.#report(false)
         await clock.yield()
