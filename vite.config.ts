@@ -23,7 +23,7 @@ export default defineConfig({
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/browser/**'],
+          exclude: ['test/browser/**', 'test/demo/visits/**'],
           // Two cores: a third worker only makes time-outs more likely.
           maxWorkers: 2,
           testTimeout: 20_000,
@@ -35,7 +35,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'browser',
-          include: ['test/browser/**/*.test.ts'],
+          include: ['test/browser/**/*.test.ts', 'test/demo/visits/*.test.ts'],
           // One Chromium at a time: each keeps two cores busy by itself.
           fileParallelism: false,
           testTimeout: 60_000,

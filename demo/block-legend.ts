@@ -31,8 +31,8 @@ export class BlockLegend {
     })
   }
 
-  show(counts: BlockCounts, { total, blocksPerCell }: { total: number; blocksPerCell: number }): void {
+  show(counts: BlockCounts, { blocks, blocksPerCell }: { blocks: number; blocksPerCell: number }): void {
     for (const [key, count] of this.#counts) count.textContent = formatCount(counts[key])
-    this.#scale.textContent = blocksPerCell > 1 ? `1 cell = ${blocksPerCell} blocks` : formatPlural(total, 'block')
+    this.#scale.textContent = blocksPerCell > 1 ? `1 cell = ${blocksPerCell} blocks` : formatPlural(blocks, 'block')
   }
 }

@@ -35,7 +35,7 @@ interface Grid {
 
 /**
  * Draws a disk as a field of cells, one per block, or one for several neighbours where there are more blocks than the canvas has room
- * for: such a cell mixes their colours, and one that is moving or dirty always shows. Only cells that changed are drawn again.
+ * for: such a cell is filled in parts, and what is moving or dirty always shows. Only cells that changed are drawn again.
  */
 export class BlockMap {
   readonly #canvas: HTMLCanvasElement
@@ -59,6 +59,11 @@ export class BlockMap {
     })
   }
 
+  /** Blocks of the disk shown. */
+  get blocks(): number {
+    return this.#blocks.length
+  }
+
   /** Blocks that one cell stands for. */
   get blocksPerCell(): number {
     return this.#grid.blocksPerCell
@@ -77,6 +82,11 @@ export class BlockMap {
     return counts
   }
 
+  /** Shows the disk as before a move: what it holds, and nothing of where that went. Returns the counts. */
+  showUnmoved(): BlockCounts {
+    return this.show(this.#blocks.map((block) => block & HOLDS_DATA))
+  }
+
   #layOut(): void {
     if (!this.#surface || this.#blocks.length === 0) return
     const { context, width, height, ratio } = this.#surface
@@ -92,52 +102,68 @@ export class BlockMap {
   #draw(): void {
     if (!this.#surface) return
     const { context, ratio } = this.#surface
-    const { pitch, columns, cells, blocksPerCell } = this.#grid
-    const roomy = pitch >= ROOMY_CELL
-    // A gap of whole device pixels, or neighbouring cells would look uneven.
-    const gap = Math.max(1, Math.round(pitch * ratio * 0.12)) / ratio
-    const side = pitch - gap
+    const { pitch, columns, cells } = this.#grid
+    // Whole device pixels, or neighbouring cells would look uneven.
+    const snap = (length: number) => Math.round(length * ratio) / ratio
+    const side = pitch - Math.max(1 / ratio, snap(pitch * 0.12))
     const dot = Math.max(2, Math.round(side * 0.46))
     const inset = (side - dot) / 2
     for (let cell = 0; cell < cells; cell++) {
-      const { state, heat } = this.#look(cell * blocksPerCell, blocksPerCell)
-      const colour = roomy ? state : mix(state, this.#palette.heat, heat * 0.6)
-      const key = roomy ? `${colour}/${Math.round(heat * 15)}` : colour
+      const { base, dirty, moving, core } = this.#look(cell)
+      const key = `${base} ${dirty} ${moving} ${core}`
       if (this.#drawn[cell] === key) continue
       this.#drawn[cell] = key
       const left = (cell % columns) * pitch
       const top = Math.floor(cell / columns) * pitch
-      context.fillStyle = colour
+      context.fillStyle = base
       context.fillRect(left, top, side, side)
-      if (!roomy || heat === 0) continue
-      context.fillStyle = mix(state, this.#palette.heat, 0.25 + heat * 0.75)
+      for (const [share, colour] of [
+        [dirty, this.#palette.dirty],
+        [moving, this.#palette.moving],
+      ] as const) {
+        if (share === 0) continue
+        // From the bottom up; a few among many still show.
+        const rows = snap(side * Math.max(0.4, share))
+        context.fillStyle = colour
+        context.fillRect(left, top + side - rows, side, rows)
+      }
+      if (core === undefined) continue
+      context.fillStyle = core
       context.fillRect(left + inset, top + inset, dot, dot)
     }
   }
 
-  /** Colour of a cell without heat, and its heat from 0 to 1. */
-  #look(first: number, count: number): { state: string; heat: number } {
-    const end = Math.min(first + count, this.#blocks.length)
+  /** How a cell looks: its colour, how much of it is dirty and moving on top of that (0 to 1), and the colour of the dot for its heat. */
+  #look(cell: number): { base: string; dirty: number; moving: number; core: string | undefined } {
+    const { pitch, blocksPerCell } = this.#grid
+    const first = cell * blocksPerCell
+    const end = Math.min(first + blocksPerCell, this.#blocks.length)
     let moving = 0
     let dirty = 0
     let moved = 0
     let data = 0
     let heat = 0
     for (let block = first; block < end; block++) {
-      const byte = this.#blocks[block]
+      const byte = this.#blocks[block]!
       const state = byte & STATE_MASK
       if (state === MOVING) moving++
       else if (state === DIRTY) dirty++
       else if (state === MOVED) moved++
       else if (byte & HOLDS_DATA) data++
-      if (byte >> HEAT_SHIFT > heat) heat = byte >> HEAT_SHIFT
+      heat += byte >> HEAT_SHIFT
     }
     const length = end - first
-    const { empty, waiting, moved: movedColour } = this.#palette
-    let state = mix(mix(empty, waiting, data / Math.max(1, length - moved)), movedColour, moved / length)
-    if (dirty > 0) state = mix(state, this.#palette.dirty, 0.4 + (0.6 * dirty) / length)
-    if (moving > 0) state = mix(state, this.#palette.moving, 0.4 + (0.6 * moving) / length)
-    return { state, heat: heat / 15 }
+    const palette = this.#palette
+    const waiting = Math.max(1, length - moved - dirty - moving)
+    let base = mix(mix(palette.empty, palette.waiting, data / waiting), palette.moved, (moved + dirty) / length)
+    // Means of many blocks are low; the root brings out what there is.
+    const level = Math.sqrt(heat / length / 15)
+    let core: string | undefined
+    if (pitch >= ROOMY_CELL) {
+      const under = dirty > 0 ? palette.dirty : moving > 0 ? palette.moving : base
+      if (level > 0) core = mix(under, palette.heat, 0.15 + level * 0.85)
+    } else base = mix(base, palette.heat, level * 0.5)
+    return { base, dirty: dirty / length, moving: moving / length, core }
   }
 
   #describe(counts: BlockCounts): void {
@@ -157,19 +183,18 @@ export function describeBlocks(counts: BlockCounts, total: number): string {
   )
 }
 
-/** The largest cells that fit; where even the smallest do not, cells that stand for several blocks. */
+/** The largest cells that fit; where even the smallest do not, cells that stand for as few blocks as possible, a power of two. */
 export function chooseGrid(blocks: number, width: number, ratio: number): Grid {
   const smallest = Math.round(SMALLEST_CELL * ratio)
-  for (let devicePixels = Math.round(LARGEST_CELL * ratio); devicePixels >= smallest; devicePixels--) {
-    const pitch = devicePixels / ratio
-    const columns = Math.floor(width / pitch)
-    if (columns * Math.floor(LARGEST_HEIGHT / pitch) >= blocks)
-      return { pitch, columns, cells: blocks, blocksPerCell: 1 }
+  const narrowest = Math.max(width, SMALLEST_CELL)
+  for (let blocksPerCell = 1; ; blocksPerCell *= 2) {
+    const cells = Math.ceil(blocks / blocksPerCell)
+    for (let devicePixels = Math.round(LARGEST_CELL * ratio); devicePixels >= smallest; devicePixels--) {
+      const pitch = devicePixels / ratio
+      const columns = Math.floor(narrowest / pitch)
+      if (columns * Math.floor(LARGEST_HEIGHT / pitch) >= cells) return { pitch, columns, cells, blocksPerCell }
+    }
   }
-  const pitch = smallest / ratio
-  const columns = Math.max(1, Math.floor(width / pitch))
-  const blocksPerCell = Math.ceil(blocks / (columns * Math.floor(LARGEST_HEIGHT / pitch)))
-  return { pitch, columns, cells: Math.ceil(blocks / blocksPerCell), blocksPerCell }
 }
 
 const mixes = new Map<string, string>()

@@ -25,6 +25,8 @@ export interface Figures {
   readonly timeLeftMs: number | undefined
   readonly predictedPauseMs: number | undefined
   readonly writes: number
+  /** Nothing has crossed for a while: what did is being made durable and read back. */
+  readonly isChecking: boolean
 }
 
 /** What a finished move comes to. */

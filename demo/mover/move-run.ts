@@ -11,10 +11,11 @@ import { rootHash } from '../../src/storage/root-hash.ts'
 import { formatHex } from '../format.ts'
 import { checkSpace, deleteDisk, deleteDisks, openDisk, type Side } from './disks.ts'
 import { fillDisk, surveyDisk } from './fill.ts'
-import { LinkLimit } from './link-limit.ts'
+import { LinkLimit, linkWindow } from './link-limit.ts'
 import type { Figures, FromMover, Outcome, Step } from './messages.ts'
+import { MoveWatch } from './move-watch.ts'
 import type { Settings } from './settings.ts'
-import { type BlockWatch, Snapshots } from './snapshots.ts'
+import { Snapshots } from './snapshots.ts'
 
 /** How a run begins and whom it tells. */
 export interface RunOptions {
@@ -44,7 +45,6 @@ export class MoveRun {
   #step: Step | undefined
   #filled: boolean
   #writer: SyntheticWriter | undefined
-  #figures: Figures = NO_FIGURES
   #sentAt = 0
 
   constructor(options: RunOptions) {
@@ -110,42 +110,30 @@ export class MoveRun {
     monitor.addAll()
     const writer = new SyntheticWriter(monitor, { bytesPerSecond: writeRate, pattern, writeSize: 4096 })
     this.#writer = writer
-    const stopWriter = new AbortController()
-    const writing = writer.run(stopWriter.signal).catch((error: unknown) => {
+    const watch = new MoveWatch(remote, monitor, writer)
+    const stop = new AbortController()
+    const writing = writer.run(stop.signal).catch((error: unknown) => {
       // After the hand-over the write that was held back meets a closed disk; nobody was told that it had been stored.
-      if (!stopWriter.signal.aborted) this.#abort.abort(error)
+      if (!stop.signal.aborted) this.#abort.abort(error)
     })
-    const startedAt = systemClock.now()
+    void this.#showAllTheTime(watch, stop.signal)
     this.#enter('full')
     try {
       const result = await migrateLive({
         source: remote,
         destination: linkRate === 0 ? destination : new LinkLimit(destination, linkRate),
         order: monitor,
+        freshDestination: true,
+        ...linkWindow(settings),
         signal: this.#abort.signal,
         progressIntervalMs: intervalMs,
         progressHandler: (progress, blocks) => {
-          this.#figures = {
-            elapsedMs: systemClock.now() - startedAt,
-            round: progress.round,
-            bytesMoved: progress.bytesMoved,
-            movedRate: progress.bytesPerSecond,
-            dirtyRate: progress.dirtyBytesPerSecond,
-            dirtyBlocks: progress.dirtyBlocks,
-            timeLeftMs: progress.timeLeftMs,
-            predictedPauseMs: progress.predictedPauseMs,
-            writes: writer.writes,
-          }
           const step = STEP_OF_PHASE[progress.phase]
           if (step && step !== this.#step) this.#enter(step)
-          this.#picture(
-            { states: (target) => blocks.blockStates(target), heat: (block) => monitor.level(block) },
-            { must: progress.phase === 'done' },
-          )
+          watch.note(progress, blocks)
         },
       })
-      // Before the gate would open again: the write that waits there now is what the program noticed of the move.
-      const longestWriteMs = writer.longestWriteMs
+      this.#picture(watch, { must: true })
       return {
         settings,
         bytesMoved: result.bytesMoved,
@@ -153,17 +141,26 @@ export class MoveRun {
         durationMs: result.durationMs,
         pauseMs: result.pauseMs,
         predictedPauseMs: result.predictedPauseMs,
-        longestWriteMs,
+        // The write that waits at the gate now counts too: it is what the program noticed of the move.
+        longestWriteMs: writer.longestWriteMs,
         writes: writer.writes,
       }
     } catch (error) {
-      stopWriter.abort()
+      stop.abort()
       await writing
-      throw this.#abort.signal.aborted && errorCode(this.#abort.signal.reason) !== undefined
-        ? this.#abort.signal.reason
-        : error
+      // A writer that failed stopped the migration, and is the reason to be told.
+      const { aborted, reason } = this.#abort.signal
+      throw aborted && errorCode(reason) !== undefined ? reason : error
     } finally {
-      stopWriter.abort()
+      stop.abort()
+    }
+  }
+
+  /** The migration reports only what it moves; the program writes on while what has crossed is flushed and read back. */
+  async #showAllTheTime(watch: MoveWatch, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.#picture(watch)
+      await systemClock.sleep(this.#options.intervalMs, signal).catch(() => {})
     }
   }
 
@@ -228,13 +225,13 @@ export class MoveRun {
   }
 
   /** Sends a picture; one that need not be only if the last one is old enough and drawn. */
-  #picture(watch?: BlockWatch, { must = false } = {}): void {
+  #picture(watch?: MoveWatch, { must = false } = {}): void {
     const at = systemClock.now()
     if (!must && at - this.#sentAt < this.#options.intervalMs * 0.9) return
     const blocks = this.#snapshots.take(watch, { must })
     if (!blocks) return
     this.#sentAt = at
-    this.#options.send({ type: 'snapshot', blocks, figures: this.#figures }, [blocks.buffer])
+    this.#options.send({ type: 'snapshot', blocks, figures: watch?.figures() ?? NO_FIGURES }, [blocks.buffer])
   }
 }
 
@@ -248,4 +245,5 @@ const NO_FIGURES: Figures = {
   timeLeftMs: undefined,
   predictedPauseMs: undefined,
   writes: 0,
+  isChecking: false,
 }

@@ -7,7 +7,7 @@ import { SettingsForm } from './form.ts'
 import { LeftoverNotice, noteRun, readRun } from './leftovers.ts'
 import type { Figures, FromMover, Outcome, Remains, Step, ToMover } from './messages.ts'
 import { OutcomePanel } from './outcome-panel.ts'
-import { cancelled, failure, GETTING_READY, INVITATION, stepStatement, verdict } from './sentences.ts'
+import { CHECKING, cancelled, failure, GETTING_READY, INVITATION, stepStatement, verdict } from './sentences.ts'
 import { keepSettings, loadSettings, type Settings } from './settings.ts'
 
 /** Milliseconds between two pictures: fluent, and seldom enough that drawing costs the move nothing. */
@@ -36,6 +36,7 @@ class Mover {
   #reuse = false
   #step: Step | undefined
   #round = 0
+  #isChecking = false
 
   constructor(section: HTMLElement) {
     this.#part = (id) => section.querySelector(`#${id}`)!
@@ -157,6 +158,7 @@ class Mover {
 
   #enter(step: Step): void {
     this.#step = step
+    this.#isChecking = false
     this.#panel.at(step)
     this.#enable()
     if (step === 'fill') noteRun({ settings: this.#settings, stage: this.#reuse ? 'moving' : 'filling' })
@@ -165,11 +167,9 @@ class Mover {
   }
 
   #showSnapshot(blocks: Uint8Array, figures: Figures): void {
-    const total = blocks.length
-    const counts = this.#map.show(blocks)
+    this.#legend.show(this.#map.show(blocks), this.#map)
     this.#send({ type: 'recycle', blocks }, [blocks.buffer])
-    this.#legend.show(counts, { total, blocksPerCell: this.#map.blocksPerCell })
-    if (this.#step === 'fill') return
+    if (this.#step === undefined || this.#step === 'fill') return
     this.#figures.show(figures, this.#settings.size)
     this.#plot.add({
       atMs: figures.elapsedMs,
@@ -177,9 +177,14 @@ class Mover {
       dirtied: figures.dirtyRate,
       round: figures.round,
     })
-    if (this.#step !== 'dirty' || this.#round === figures.round) return
-    this.#round = figures.round
-    this.#panel.say(stepStatement('dirty', this.#settings, { round: figures.round, reuse: this.#reuse }))
+    const round = this.#step === 'dirty' ? figures.round : this.#round
+    const isChecking = figures.isChecking && this.#step !== 'locked'
+    if (this.#isChecking === isChecking && this.#round === round) return
+    const statement = stepStatement(this.#step, this.#settings, { round, reuse: this.#reuse })
+    if (this.#round !== round) this.#panel.say(statement)
+    this.#panel.detail(isChecking ? CHECKING : statement.detail)
+    this.#isChecking = isChecking
+    this.#round = round
   }
 
   #finish(outcome: Outcome): void {
@@ -194,7 +199,11 @@ class Mover {
   /** A run ended early: its source, where it is still there, can be moved again. */
   #keep(remains: Remains | undefined): void {
     const record = remains?.filled ? ({ settings: remains.settings, stage: 'cancelled' } as const) : undefined
-    if (remains) noteRun(record)
+    if (remains) {
+      noteRun(record)
+      // The copy is gone; what the map shows now is the source, as it stands.
+      this.#legend.show(this.#map.showUnmoved(), this.#map)
+    }
     if (record) this.#leftover.offer(record)
     this.#rest()
   }
@@ -218,15 +227,14 @@ class Mover {
   #enable(): void {
     const idle = this.#state === 'idle'
     this.#form.lock(!idle)
-    this.#part<HTMLButtonElement>('cancel').disabled = !this.#cancellable
+    this.#part('cancel').hidden = !this.#cancellable
     for (const id of ['start', 'delete', 'discard', 'reuse']) this.#part<HTMLButtonElement>(id).disabled = !idle
   }
 
   /** What the map will look like, with as many blocks as were chosen. */
   #showEmptyDisk(): void {
-    const blocks = new Uint8Array(this.#settings.size / this.#settings.blockSize)
-    const counts = this.#map.show(blocks)
-    this.#legend.show(counts, { total: blocks.length, blocksPerCell: this.#map.blocksPerCell })
+    const { size, blockSize } = this.#settings
+    this.#legend.show(this.#map.show(new Uint8Array(size / blockSize)), this.#map)
   }
 
   /** What the chosen disks need, what there is, and what the demo occupies now. */

@@ -57,9 +57,9 @@ export class OutcomePanel {
     this.#part('roots').hidden = false
   }
 
-  /** On a small screen the panel lies far below the button that starts a run. */
+  /** On a small screen the panel lies below the button that starts a run. */
   scrollIntoView(): void {
-    if (this.#panel.getBoundingClientRect().top > innerHeight) this.#route.scrollIntoView({ block: 'start' })
+    if (this.#panel.getBoundingClientRect().top > innerHeight / 2) this.#route.scrollIntoView({ block: 'start' })
   }
 
   #part(id: string): HTMLElement {

@@ -28,6 +28,9 @@ export const GETTING_READY: Statement = {
   detail: 'Making room for the disks.',
 }
 
+/** The second line while nothing crosses. */
+export const CHECKING = 'What has crossed is being made durable and read back; the program writes on.'
+
 /** What is going on in a step; `reuse` when the source is as an earlier run left it. */
 export function stepStatement(
   step: Step,
@@ -99,6 +102,9 @@ const ADVICE: { readonly [Code in keyof typeof ERROR_CODES]?: string } = {
   LOCKED: 'Another tab is using the demo disks; finish or close the demo there, then press Start.',
   OUT_OF_MEMORY: 'The disk does not fit in memory; choose a smaller size, or another storage.',
   NOT_SUPPORTED: 'This browser lacks what the storage needs, as private windows often do; choose another storage.',
+  NOT_FOUND: 'The disk is gone, perhaps deleted with the data of this site; press Start for a new one.',
+  SHORT_READ: 'The storage returned fewer bytes than it holds; try again, or choose another storage.',
+  SHORT_WRITE: 'The storage took fewer bytes than it was given; try again, or choose another storage.',
   DID_NOT_CONVERGE:
     'The program writes faster than blocks move, so the move would never end; lower its rate or raise the speed of the move.',
 }

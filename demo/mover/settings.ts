@@ -72,11 +72,11 @@ export function parseSettings(from: Readonly<Record<string, unknown>>, fallback 
   return {
     source: offered(STORAGE_KINDS, from.source, fallback.source),
     destination: offered(STORAGE_KINDS, from.destination, fallback.destination),
-    size: offered(SIZES, Number(from.size), fallback.size),
-    blockSize: offered(BLOCK_SIZES, Number(from.blockSize), fallback.blockSize),
-    writeRate: offered(WRITE_RATES, numberOrNothing(from.writeRate), fallback.writeRate),
+    size: offered(SIZES, toNumber(from.size), fallback.size),
+    blockSize: offered(BLOCK_SIZES, toNumber(from.blockSize), fallback.blockSize),
+    writeRate: offered(WRITE_RATES, toNumber(from.writeRate), fallback.writeRate),
     pattern: offered(PATTERNS, from.pattern, fallback.pattern),
-    linkRate: offered(LINK_RATES, numberOrNothing(from.linkRate), fallback.linkRate),
+    linkRate: offered(LINK_RATES, toNumber(from.linkRate), fallback.linkRate),
   }
 }
 
@@ -89,9 +89,9 @@ function readKept(): Record<string, unknown> {
   }
 }
 
-/** `Number(null)` and `Number('')` are 0, which is a rate on offer. */
-function numberOrNothing(value: unknown): number {
-  return value === undefined || value === null || value === '' ? Number.NaN : Number(value)
+/** `Number` takes nothing, an empty text and an empty list for 0, which is a rate on offer. */
+function toNumber(value: unknown): number {
+  return typeof value === 'number' || (typeof value === 'string' && value !== '') ? Number(value) : Number.NaN
 }
 
 function offered<Value>(offers: readonly Value[], value: unknown, fallback: Value): Value {

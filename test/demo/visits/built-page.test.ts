@@ -6,7 +6,7 @@ import { build, type PreviewServer, preview } from 'vite'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Demo, outcome, PATIENCE_MS, QUICK, startDemo } from './visitor.ts'
 
-const configFile = fileURLToPath(new URL('../../vite.config.ts', import.meta.url))
+const configFile = fileURLToPath(new URL('../../../vite.config.ts', import.meta.url))
 
 /** Bytes of everything the page fetches, before compression. A page that a phone loads in a second stays small. */
 const LARGEST_BUILD = 300 * 1024

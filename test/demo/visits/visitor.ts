@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url'
 import type { Page } from 'playwright'
 import { createServer } from 'vite'
-import type { Settings } from '../../demo/mover/settings.ts'
-import { launchChromium } from '../support/chromium.ts'
+import type { Settings } from '../../../demo/mover/settings.ts'
+import { launchChromium } from '../../support/chromium.ts'
 
-const configFile = fileURLToPath(new URL('../../vite.config.ts', import.meta.url))
+const configFile = fileURLToPath(new URL('../../../vite.config.ts', import.meta.url))
 
 /** Long enough for a loaded machine with two cores; a visit that works takes a few seconds. */
 export const PATIENCE_MS = 60_000

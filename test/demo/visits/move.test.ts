@@ -28,7 +28,7 @@ it(
     await page.getByRole('group', { name: 'To' }).getByRole('radio', { name: 'IndexedDB' }).check()
     await page.getByRole('button', { name: 'Start' }).click()
     await underWay(page)
-    expect(await figure(page, 'moved')).toMatch(/^[\d.]+ [KM]iB\/s$/)
+    await expect.poll(() => figure(page, 'moved'), { timeout: PATIENCE_MS }).toMatch(/^[\d.]+ [KM]iB\/s$/)
     expect(await legendCount(page, 'hot')).toBeGreaterThan(0)
     expect(await page.getByRole('radio', { name: 'Memory' }).first().isDisabled()).toBe(true)
 
