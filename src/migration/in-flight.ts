@@ -73,12 +73,17 @@ export class InFlight {
     this.#taken[run.type]--
     if (this.#runs.size === 0) this.#signal?.removeEventListener('abort', this.#onAbort)
     end.resolve()
+    this.wake()
+  }
+
+  /** Lets everybody who waits for a change look again. */
+  wake(): void {
     const waiting = this.#wake
     this.#wake = []
     for (const wake of waiting) wake()
   }
 
-  /** Resolves when the next run ends; who waits checks again what it waited for. */
+  /** Resolves when the next run ends, or something else calls for a look; who waits checks again what it waited for. */
   change(): Promise<void> {
     return new Promise((resolve) => this.#wake.push(resolve))
   }

@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../async/abort.ts'
 import type { Clock } from '../async/clock.ts'
 import type { Bitfield } from '../bitfield/bitfield.ts'
 import { InvalidArgumentError } from '../errors/invalid-argument-error.ts'
@@ -21,8 +22,11 @@ export interface LiveMigrationOptions extends Omit<MigratorConfig, 'blockSize' |
   destination: StorageProvider
   /** Decides which block goes next. An empty order is filled with all blocks; one that is filled says which blocks the destination lacks. Default: lowest first. */
   order?: BlockOrder
-  /** Read everything back and compare hashes before the source is given up. Default: true. */
-  verify?: boolean
+  /**
+   * `read-back`: read everything back and compare hashes before the source is given up. `root`: only keep the root of what was sent, for a
+   * destination far away that keeps its own; `handOver` compares. `none`: neither. Default: `read-back`.
+   */
+  verify?: 'read-back' | 'root' | 'none'
   /** Default: `xxh128`. */
   hash?: HashName
   /** Default: `ROUNDS`. */
@@ -31,8 +35,13 @@ export interface LiveMigrationOptions extends Omit<MigratorConfig, 'blockSize' |
   maxPauseMs?: number
   /** A predicted pause not worth another round. Default: `TARGET_PAUSE_MS`. */
   targetPauseMs?: number
-  /** Called with the writer still stopped once both sides are equal: the place to point the application to the destination. */
-  handOver?: () => Promise<void> | void
+  /** Called before dirty blocks are sent again: the destination must know that its copies are void. The field is only looked at. */
+  beforeRound?: (dirty: Bitfield) => Promise<void>
+  /**
+   * Called with the writer still stopped once both sides are equal, with the root as in the result: the place to point the application to
+   * the destination. What it throws undoes the hand-over.
+   */
+  handOver?: (root: Uint8Array | undefined) => Promise<void> | void
 }
 
 /** A finished live migration. */
@@ -65,7 +74,7 @@ export interface LiveMigrationResult {
  * InvalidArgumentError
  */
 export async function migrateLive(options: LiveMigrationOptions): Promise<LiveMigrationResult> {
-  const { source, destination, verify = true } = options
+  const { source, destination, verify = 'read-back' } = options
   const blockSize = source.blockSize
   const { clock } = checkConfig({ ...options, blockSize })
   const limits = convergenceLimits(options)
@@ -74,7 +83,7 @@ export async function migrateLive(options: LiveMigrationOptions): Promise<LiveMi
   }
   const startedAt = clock.now()
   const order = options.order ?? new AnyBlockOrder(Math.ceil(source.size / blockSize))
-  const hasher = verify ? await createBlockHasher(options.hash) : undefined
+  const hasher = verify === 'none' ? undefined : await createBlockHasher(options.hash)
   const verifier = hasher ? new Verifier(new HashTree(source.size, blockSize, hasher), destination) : undefined
   const migrator = new Migrator(source, destination, order, {
     ...options,
@@ -85,7 +94,7 @@ export async function migrateLive(options: LiveMigrationOptions): Promise<LiveMi
   try {
     const whole = trackTheRest(source, order)
     const run = new LiveRun(options, { limits, clock, migrator, verifier })
-    const pause = await run.move(order)
+    const pause = await run.move(order, whole)
     const { blocksMoved, bytesMoved, blocksDirtied } = migrator
     announceEnd(migrator)
     return {
@@ -96,7 +105,7 @@ export async function migrateLive(options: LiveMigrationOptions): Promise<LiveMi
       blocksDirtied,
       blocksRepaired: run.blocksRepaired,
       durationMs: clock.now() - startedAt,
-      root: whole ? run.root : undefined,
+      root: run.root,
     }
   } catch (error) {
     migrator.unlock()
@@ -140,7 +149,7 @@ interface LiveRunParts {
 class LiveRun {
   rounds = 0
   blocksRepaired = 0
-  /** Root over everything sent; known once the last round is over. */
+  /** Root over everything sent, when that was the whole disk; known once the last round is over. */
   root: Uint8Array | undefined
   readonly #options: LiveMigrationOptions
   readonly #limits: ConvergenceLimits
@@ -162,7 +171,7 @@ class LiveRun {
     this.#convergence = new Convergence(parts.limits)
   }
 
-  async move(order: BlockOrder): Promise<{ pauseMs: number; predictedPauseMs: number }> {
+  async move(order: BlockOrder, whole: boolean): Promise<{ pauseMs: number; predictedPauseMs: number }> {
     await this.#migrator.migrate(order.available)
     await this.#settle()
     for (;;) {
@@ -171,7 +180,7 @@ class LiveRun {
       if (step === 'give-up') throw this.#tooBusy(predictedPauseMs)
       if (step === 'round') await this.#round(this.#options.source.sync())
       else {
-        const pauseMs = await this.#lastRound()
+        const pauseMs = await this.#lastRound(whole)
         if (pauseMs !== undefined) return { pauseMs, predictedPauseMs }
       }
     }
@@ -179,12 +188,18 @@ class LiveRun {
 
   async #round(dirty: Bitfield): Promise<void> {
     this.rounds++
+    try {
+      await this.#options.beforeRound?.(dirty)
+    } catch (error) {
+      this.#migrator.takeDirty(dirty)
+      throw error
+    }
     await this.#migrator.migrateDirty(dirty)
     await this.#settle()
   }
 
   /** With the writer stopped; undefined when it had written too much just before, and goes on. */
-  async #lastRound(): Promise<number | undefined> {
+  async #lastRound(whole: boolean): Promise<number | undefined> {
     const { source } = this.#options
     const { maxPauseMs, maxRounds } = this.#limits
     const stoppedAt = this.#clock.now()
@@ -198,8 +213,10 @@ class LiveRun {
     }
     this.#migrator.enter('locked')
     await this.#round(source.sync())
-    this.root = this.#verifier?.root()
-    await this.#options.handOver?.()
+    this.root = whole ? this.#verifier?.root() : undefined
+    // The last moment at which an abort leaves everything as it was.
+    throwIfAborted(this.#options.signal)
+    await this.#options.handOver?.(this.root)
     return this.#clock.now() - stoppedAt
   }
 
@@ -227,7 +244,7 @@ class LiveRun {
   }
 
   async #verify(): Promise<Bitfield | undefined> {
-    if (!this.#verifier) return undefined
+    if (!this.#verifier || (this.#options.verify ?? 'read-back') !== 'read-back') return undefined
     const { signal } = this.#options
     const startedAt = this.#clock.now()
     const stored = this.#migrator.blocksMoved - this.#blocksVerified

@@ -179,16 +179,24 @@ export class Migrator implements BlockStateReader {
     return dirty
   }
 
-  /** Locks the writer out; resolves when none of its writes is in flight. */
+  /** Locks the writer out; resolves when none of its writes is in flight. @throws StorageError `ABORTED`, with the writer going on */
   async lock(): Promise<void> {
-    const lock = this.#config.lockerHandler ?? this.#source.lock?.bind(this.#source)
+    const { lockerHandler, signal } = this.#config
+    const lock = lockerHandler ?? this.#source.lock?.bind(this.#source)
     if (!lock) throw new InvalidArgumentError('lockerHandler', 'a function, or a source with a lock', undefined)
     this.#locked = true
+    // Opening the gate ends the wait for a write that may never end. What a handler does must be over before it is undone.
+    const stop = () => this.unlock()
+    if (!lockerHandler) signal?.addEventListener('abort', stop)
     try {
       await lock()
+      if (!this.#locked) throwIfAborted(signal)
     } catch (error) {
       this.unlock()
+      throwIfAborted(signal)
       throw error
+    } finally {
+      signal?.removeEventListener('abort', stop)
     }
   }
 

@@ -22,6 +22,8 @@ export interface BlockOrder {
   readonly available: number
   /** Blocks asked for before their turn; absent when the order knows no such thing. May count requests that are void by now. */
   readonly urgent?: number
+  /** Called when a block becomes urgent, so that whoever waits for a slot looks again. Set by the migrator. */
+  onUrgent?: (() => void) | undefined
   addAll(): void
   /** Puts a block in; no effect when it is in already. */
   add(block: number): void

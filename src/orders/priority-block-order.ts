@@ -11,6 +11,8 @@ export class PriorityBlockOrder implements BlockOrder {
   readonly #requested = new Set<number>()
   readonly #run: BlockRun = { start: 0, count: 1, type: 'priority' }
 
+  onUrgent: (() => void) | undefined
+
   constructor(next: BlockOrder) {
     this.numBlocks = next.numBlocks
     this.#next = next
@@ -25,6 +27,7 @@ export class PriorityBlockOrder implements BlockOrder {
     if (this.#requested.size >= PRIORITY_REQUESTS && !this.#requested.has(block)) return false
     // A Set keeps the order of first insertion: it is the queue and the check for repeats in one.
     this.#requested.add(block)
+    this.onUrgent?.()
     return true
   }
 

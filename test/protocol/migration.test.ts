@@ -12,7 +12,7 @@ import { memoryChannels } from '../../src/transports/memory.ts'
 
 const BLOCK_SIZE = 4096
 
-async function connected(dialect: Dialect, secrets: [Uint8Array?, Uint8Array?] = []) {
+async function connected(dialect: Dialect, secrets: readonly (Uint8Array | undefined)[] = []) {
   const { a, b } = memoryChannels()
   const [near, far] = await Promise.allSettled([
     openConnection([a], { dialect, role: 'dialer', ...(secrets[0] ? { secret: secrets[0] } : {}) }),
