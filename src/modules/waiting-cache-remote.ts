@@ -1,6 +1,6 @@
 import { throwIfAborted } from '../async/abort.ts'
 import { Bitfield } from '../bitfield/bitfield.ts'
-import { combineErrors, StorageError } from '../errors/storage-error.ts'
+import { combineErrors, errorCode, StorageError } from '../errors/storage-error.ts'
 import type { IoOptions, StorageProvider } from '../storage/provider.ts'
 import { StorageWrapper } from '../storage/wrapper.ts'
 import type { BlockSpan } from './waiting-cache-blocks.ts'
@@ -114,11 +114,9 @@ export class WaitingCacheRemote extends StorageWrapper implements ArrivingProvid
     const pieces = order.pieces(span.start, span.end)
     // All turns are taken before anything else can run: calls keep their order.
     const stored = pieces.map(([start, end]) => this.#store(write, order.enter(start, end, 'remote')))
-    let failure: unknown
-    for (const outcome of await Promise.allSettled(stored)) {
-      if (outcome.status === 'rejected') failure = combineErrors(failure, outcome.reason)
-    }
-    if (failure !== undefined) throw failure
+    // The bytes are borrowed until the last piece has ended, however the first one did.
+    const outcomes = await Promise.allSettled(stored)
+    throwFailures(outcomes.filter((outcome) => outcome.status === 'rejected').map(({ reason }) => reason))
     return span.length
   }
 
@@ -192,6 +190,17 @@ export class WaitingCacheRemote extends StorageWrapper implements ArrivingProvid
       waits.arrived(first, from)
     }
   }
+}
+
+/** Throws what went wrong with pieces of one write, if anything, with the code of the first. */
+function throwFailures(failures: readonly unknown[]): void {
+  const first = failures[0]
+  const code = errorCode(first)
+  if (failures.every((failure) => failure === first || (code !== undefined && errorCode(failure) === code))) {
+    if (failures.length > 0) throw first
+    return
+  }
+  throw new StorageError(code ?? 'WRITE_FAILED', undefined, { cause: failures.reduce(combineErrors) })
 }
 
 function checkCount(got: number, expected: number): void {
