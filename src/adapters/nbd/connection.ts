@@ -98,7 +98,7 @@ export class Connection {
     this.#rest = NOTHING
     this.#announced = undefined
     this.#wire.setReading(false)
-    if (this.#incoming?.buffer) this.#pool.give(this.#incoming.buffer)
+    // Its buffer is not given back to the pool: the socket may still read into it.
     this.#incoming = undefined
     this.#endIfIdle()
   }

@@ -55,5 +55,8 @@ export const STATUS_EXTENTS = 8192
 /** Bytes of disk one such question looks at: on the finest sparse disk, with 64 KiB pages, no more than {@link STATUS_EXTENTS} ranges. */
 export const STATUS_BYTES = 512 * MiB
 
+/** Bytes read from a socket at once while requests are expected: what Node reads by itself; payloads have a place of their own. */
+export const RECEIVE_BYTES = 64 * KiB
+
 /** Messages below this leave together, those of one turn in one system call; a larger one is worth a call of its own. */
 export const BATCH_BYTES = 16 * KiB

@@ -1,14 +1,14 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { type Clock, systemClock } from '../../async/clock.ts'
+import { checkInteger } from '../../errors/invalid-argument-error.ts'
 import { combineErrors, errorMessage, StorageError } from '../../errors/storage-error.ts'
 import type { StorageProvider } from '../../storage/provider.ts'
 import { BufferPool } from './buffer-pool.ts'
-import { Connection } from './connection.ts'
 import { ExportTable, type NbdExports } from './export-table.ts'
 import { CONNECTIONS, HANDSHAKE_TIMEOUT_MS } from './limits.ts'
+import { type ClientSurroundings, ServedClient } from './served-client.node.ts'
 import { type NbdServerEventMap, NbdServerEvents, type NbdServerListener } from './server-events.ts'
 import { freeSocketPath } from './socket-path.node.ts'
-import { SocketWire } from './socket-wire.node.ts'
 
 /** Where a server listens: a unix socket or TCP (port 0: any free one; 10809 is the protocol's own). */
 export type NbdAddress = { readonly unix: string } | { readonly host: string; readonly port: number }
@@ -24,11 +24,6 @@ export interface NbdServerOptions {
   readonly clock?: Clock
 }
 
-interface Client {
-  readonly connection: Connection
-  readonly closed: Promise<void>
-}
-
 /**
  * Serves storages as network block devices, to QEMU, the Linux kernel, `nbdcopy` and every other NBD client.
  *
@@ -38,20 +33,23 @@ interface Client {
 export class NbdServer {
   readonly #exports: ExportTable
   readonly #connections: number
-  readonly #handshakeTimeoutMs: number
-  readonly #clock: Clock
-  readonly #pool = new BufferPool()
-  readonly #events = new NbdServerEvents()
+  readonly #surroundings: ClientSurroundings
   readonly #servers = new Set<Server>()
-  readonly #clients = new Set<Client>()
+  readonly #clients = new Set<ServedClient>()
   #lastClient = 0
   #closing: Promise<void> | undefined
 
   constructor(options: NbdServerOptions) {
-    this.#clock = options.clock ?? systemClock
-    this.#exports = new ExportTable(options.exports, this.#clock)
-    this.#connections = options.connections ?? CONNECTIONS
-    this.#handshakeTimeoutMs = options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS
+    const clock = options.clock ?? systemClock
+    this.#exports = new ExportTable(options.exports, clock)
+    this.#connections = checkInteger('connections', options.connections ?? CONNECTIONS, 1)
+    this.#surroundings = {
+      exports: this.#exports,
+      pool: new BufferPool(),
+      clock,
+      events: new NbdServerEvents(),
+      handshakeTimeoutMs: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
+    }
   }
 
   /** Clients connected now. */
@@ -61,7 +59,7 @@ export class NbdServer {
 
   /** Listens to what the server has to tell; returns the function that stops listening. */
   on<Type extends keyof NbdServerEventMap>(type: Type, listener: NbdServerListener<Type>): () => void {
-    return this.#events.on(type, listener)
+    return this.#surroundings.events.on(type, listener)
   }
 
   /**
@@ -72,7 +70,9 @@ export class NbdServer {
   async listen(address: NbdAddress): Promise<NbdAddress> {
     if ('unix' in address) await freeSocketPath(address.unix)
     if (this.#closing) throw new StorageError('CLOSED', 'the server was closed')
-    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket))
+    const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) =>
+      this.#accept(socket),
+    )
     this.#servers.add(server)
     try {
       await new Promise<void>((resolve, reject) => {
@@ -83,7 +83,11 @@ export class NbdServer {
       this.#servers.delete(server)
       throw new StorageError('OPEN_FAILED', errorMessage(cause), { cause })
     }
-    server.on('error', (error) => this.#events.emit('error', { error }))
+    if (this.#closing) {
+      server.close()
+      throw new StorageError('CLOSED', 'the server was closed')
+    }
+    server.on('error', (error) => this.#surroundings.events.emit('error', { error }))
     const bound = server.address()
     return bound && typeof bound === 'object' ? { host: bound.address, port: bound.port } : address
   }
@@ -123,8 +127,9 @@ export class NbdServer {
   async #close(): Promise<void> {
     this.#exports.closing = true
     const closed = [...this.#servers].map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
-    for (const { connection } of this.#clients) connection.finish()
-    await Promise.all([...this.#clients].map((client) => client.closed))
+    const clients = [...this.#clients]
+    for (const client of clients) client.finish()
+    await Promise.all(clients.map((client) => client.gone))
     await Promise.all(closed)
     const flushed = await Promise.allSettled(this.#exports.list().map((it) => it.flush()))
     let failure: unknown
@@ -133,51 +138,24 @@ export class NbdServer {
   }
 
   #accept(socket: Socket): void {
-    if (this.#closing || this.#clients.size >= this.#connections) {
+    if (this.#closing) {
       socket.destroy()
-      const error = new StorageError('LIMIT_EXCEEDED', `more than ${this.#connections} clients at the same time`)
-      if (!this.#closing) this.#events.emit('error', { error })
       return
     }
+    if (this.#clients.size >= this.#connections) {
+      socket.destroy()
+      const error = new StorageError('LIMIT_EXCEEDED', `more than ${this.#connections} clients at the same time`)
+      this.#surroundings.events.emit('error', { error })
+      return
+    }
+    const { events } = this.#surroundings
     const number = ++this.#lastClient
-    const shaken = new AbortController()
-    let resolveClosed = () => {}
-    const closed = new Promise<void>((resolve) => {
-      resolveClosed = resolve
-    })
-    const wire = new SocketWire(socket, this.#clock, {
-      received: (bytes) => connection.receive(bytes),
-      drained: () => connection.drained(),
-      peerEnded: () => connection.peerEnded(),
-      closed: (error) => {
-        shaken.abort()
-        if (error) this.#events.emit('error', { client: number, error })
-        // Requests may still be at work for a client that is gone, and the server must not close before they end.
-        void connection.finished.then(() => {
-          this.#clients.delete(client)
-          this.#events.emit('disconnection', { client: number })
-          resolveClosed()
-        })
-      },
-    })
-    this.#events.emit('connection', { client: number })
-    const connection = new Connection(wire, this.#exports, this.#pool, {
-      chosen: (chosen) => {
-        shaken.abort()
-        this.#events.emit('chosen', { client: number, export: chosen.name })
-      },
-      failed: (error) => this.#events.emit('error', { client: number, error }),
-      broken: (error) => this.#events.emit('error', { client: number, error }),
-    })
-    const client = { connection, closed }
+    events.emit('connection', { client: number })
+    const client = new ServedClient(number, socket, this.#surroundings)
     this.#clients.add(client)
-    this.#clock.sleep(this.#handshakeTimeoutMs, shaken.signal).then(
-      () => {
-        const error = new StorageError('LIMIT_EXCEEDED', `no export chosen in ${this.#handshakeTimeoutMs} ms`)
-        this.#events.emit('error', { client: number, error })
-        wire.destroy()
-      },
-      () => {},
-    )
+    void client.gone.then(() => {
+      this.#clients.delete(client)
+      events.emit('disconnection', { client: number })
+    })
   }
 }
