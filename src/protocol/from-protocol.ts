@@ -59,6 +59,13 @@ export class FromProtocol {
     rw.handle(dev, (packet, id) => this.#serve(packet, id))
   }
 
+  /** Takes what a device group said of this device, where the peer announces all its devices at once. */
+  announce(info: DevInfo): void {
+    if (this.#info) throw new StorageError('MALFORMED', 'The peer announced the same disk twice.')
+    this.#info = info
+    this.#announce(info)
+  }
+
   /** Asks for a range before its turn. */
   needAt(offset: number, length: number): void {
     this.#tell({ kind: 'need-at', offset, length })
@@ -84,9 +91,7 @@ export class FromProtocol {
   #serve(packet: Packet, id: number): Promise<void> | void {
     switch (packet.kind) {
       case 'dev-info':
-        if (this.#info) throw new StorageError('MALFORMED', 'The peer announced the same disk twice.')
-        this.#info = packet
-        this.#announce(packet)
+        this.announce(packet)
         // A place that cannot be made ends the connection with the reason.
         return this.#device.then(() => {})
       case 'write-at':

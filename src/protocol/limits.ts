@@ -98,3 +98,6 @@ export const HANDLED_BYTES = 2 ** 25
 
 /** Ranges in one packet of acks: more are sent in several. */
 export const ACK_RANGES = 4096
+
+/** Blocks that the peer waits for and that pass others; beyond that everything is urgent and nothing is. */
+export const NEEDED_BLOCKS = 65536

@@ -3,7 +3,7 @@ import { checkInteger } from '../errors/invalid-argument-error.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { IoOptions, StorageProvider } from '../storage/provider.ts'
 import { checkSize, clipLength } from '../storage/range.ts'
-import { DIRTY_LIST_BLOCKS, READ_BYTES, REQUEST_BYTES } from './limits.ts'
+import { DIRTY_LIST_BLOCKS, NEEDED_BLOCKS, READ_BYTES, REQUEST_BYTES } from './limits.ts'
 import type { Event } from './packets/event.ts'
 import type { Packet } from './packets/packet.ts'
 import { failureOf, peerError } from './peer-error.ts'
@@ -37,6 +37,8 @@ export class ToProtocol implements StorageProvider {
   readonly preferredBytes = REQUEST_BYTES
   readonly #rw: ProtocolRW
   readonly #device: RemoteDevice
+  /** Blocks that the peer waits for: they pass what else is being sent. */
+  readonly #needed = new Set<number>()
   #isClosed = false
 
   constructor(rw: ProtocolRW, device: RemoteDevice) {
@@ -66,11 +68,15 @@ export class ToProtocol implements StorageProvider {
 
   async writeAt(data: Uint8Array, offset: number, options: IoOptions = {}): Promise<number> {
     const length = this.#clip(offset, data.length)
+    const { blockSize } = this.#device
+    // Whole blocks: a part of one makes nothing present at the peer.
+    const step = Math.ceil(REQUEST_BYTES / blockSize) * blockSize
     const pieces: Promise<void>[] = []
-    for (let from = 0; from < length; from += REQUEST_BYTES) {
-      const piece = data.subarray(from, Math.min(length, from + REQUEST_BYTES))
+    for (let from = 0; from < length; from += step) {
+      const piece = data.subarray(from, Math.min(length, from + step))
       const packet = { kind: 'write-at', form: 'data', offset: offset + from, data: piece } as const
-      pieces.push(this.#write(packet, piece.length, options))
+      const urgent = this.#isNeeded(offset + from, piece.length)
+      pieces.push(this.#write(packet, piece.length, { ...options, urgent }))
     }
     // All of them, also after a failure: the data is borrowed until the last piece has left.
     await allSettled(pieces)
@@ -129,6 +135,16 @@ export class ToProtocol implements StorageProvider {
     return answer.digest
   }
 
+  /** Whether the peer waits for a block of this range; it does so only once. */
+  #isNeeded(offset: number, length: number): boolean {
+    if (this.#needed.size === 0) return false
+    const { blockSize } = this.#device
+    let needed = false
+    const end = Math.ceil((offset + length) / blockSize)
+    for (let block = Math.floor(offset / blockSize); block < end; block++) needed = this.#needed.delete(block) || needed
+    return needed
+  }
+
   async #read(target: Uint8Array, offset: number, options: IoOptions): Promise<void> {
     const answer = await this.#ask(
       { kind: 'read-at', offset, length: target.length },
@@ -144,7 +160,7 @@ export class ToProtocol implements StorageProvider {
     target.set(answer.data.subarray(0, answer.bytes))
   }
 
-  async #write(packet: Packet, length: number, options: IoOptions): Promise<void> {
+  async #write(packet: Packet, length: number, options: SendOptions): Promise<void> {
     const answer = await this.#answer(packet, 'WRITE_FAILED', options)
     if (answer.kind === 'acks') return
     // The count has 32 bits on the wire.
@@ -179,12 +195,23 @@ export class ToProtocol implements StorageProvider {
 
   /** What the destination asks of us. */
   #serve(packet: Packet, id: number): Promise<void> | void {
-    const { needAt, dontNeedAt, size } = this.#device
+    const { needAt, dontNeedAt, size, blockSize } = this.#device
     if (packet.kind === 'need-at' || packet.kind === 'dont-need-at') {
       if (packet.offset >= size)
         throw new StorageError('MALFORMED', 'The peer asks for bytes past the end of the disk.')
-      const tell = packet.kind === 'need-at' ? needAt : dontNeedAt
-      tell?.(packet.offset, Math.min(packet.length, size - packet.offset))
+      const length = Math.min(packet.length, size - packet.offset)
+      if (packet.kind === 'dont-need-at') dontNeedAt?.(packet.offset, length)
+      else {
+        const end = Math.ceil((packet.offset + length) / blockSize)
+        for (
+          let block = Math.floor(packet.offset / blockSize);
+          block < end && this.#needed.size < NEEDED_BLOCKS;
+          block++
+        ) {
+          this.#needed.add(block)
+        }
+        needAt?.(packet.offset, length)
+      }
       return
     }
     if (packet.kind === 'read-at') return this.#serveRead(packet.offset, packet.length, id)
