@@ -84,7 +84,7 @@ export async function migrateLive(options: LiveMigrationOptions): Promise<LiveMi
   const startedAt = clock.now()
   const order = options.order ?? new AnyBlockOrder(Math.ceil(source.size / blockSize))
   const hasher = verify === 'none' ? undefined : await createBlockHasher(options.hash)
-  const verifier = hasher ? new Verifier(new HashTree(source.size, blockSize, hasher), destination) : undefined
+  const verifier = hasher ? new Verifier(new HashTree(source.size, blockSize, hasher), destination, clock) : undefined
   const migrator = new Migrator(source, destination, order, {
     ...options,
     blockSize,
@@ -102,7 +102,8 @@ export async function migrateLive(options: LiveMigrationOptions): Promise<LiveMi
       rounds: run.rounds,
       blocksMoved,
       bytesMoved,
-      blocksDirtied,
+      // A block that is repaired goes the way of a dirty one.
+      blocksDirtied: blocksDirtied - run.blocksRepaired,
       blocksRepaired: run.blocksRepaired,
       durationMs: clock.now() - startedAt,
       root: run.root,

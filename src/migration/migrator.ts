@@ -10,12 +10,12 @@ import type { TrackingStorageProvider } from '../storage/tracking-provider.ts'
 import { Failures } from './failures.ts'
 import { callHandler } from './handler-error.ts'
 import { type ActiveRun, InFlight } from './in-flight.ts'
-import { YIELD_MS } from './limits.ts'
 import { type CheckedConfig, checkConfig, type MigratorConfig } from './migrator-config.ts'
 import { MoveCounts } from './move-counts.ts'
 import { BLOCK_STATE, type BlockStateReader, type MigrationPhase, type MigrationProgress } from './progress.ts'
 import { RunCarrier } from './run-carrier.ts'
 import { RunMover } from './run-mover.ts'
+import { Turn } from './turn.ts'
 
 /**
  * Moves blocks from a tracked source to a destination while the source is being written, in the order given.
@@ -283,8 +283,11 @@ export class Migrator implements BlockStateReader {
   /** A slot is free before the choice is made, so that an urgent block never stands behind one chosen earlier. */
   async #pumpAsync(budget: number): Promise<void> {
     const bulk: BlockType = this.#round === 0 ? 'standard' : 'dirty'
+    const turn = new Turn(this.#config.clock)
     let left = budget
     while (left > 0 && !this.#ended) {
+      // Storages in memory answer without ever letting a timer or a message in between.
+      if (turn.isOver) await turn.pass()
       const urgent = this.#order.urgent !== undefined && this.#order.urgent > 0
       if (!this.#inFlight.hasRoom(bulk) && !(urgent && this.#inFlight.hasRoom('priority'))) {
         await this.#inFlight.change()
@@ -304,12 +307,12 @@ export class Migrator implements BlockStateReader {
 
   /** Both ends answer without waiting: a plain loop through one slot, which lets other tasks run every few milliseconds. */
   async #pumpSync(budget: number): Promise<void> {
-    const { runBlocks, clock, blockSize } = this.#config
+    const { runBlocks, blockSize } = this.#config
+    const turn = new Turn(this.#config.clock)
     const bulk: BlockType = this.#round === 0 ? 'standard' : 'dirty'
     const acquire = () => sharedStagingPool().acquire(runBlocks * blockSize, this.#config.signal)
     let slot = await acquire()
     try {
-      let yieldedAt = clock.now()
       for (let left = budget; left > 0 && !this.#ended; ) {
         const run = this.#order.next(Math.min(runBlocks, left))
         if (!run) break
@@ -321,10 +324,9 @@ export class Migrator implements BlockStateReader {
           await this.#carry(this.#inFlight.begin(start, count, bulk))
           slot = await acquire()
         }
-        if (clock.now() - yieldedAt < YIELD_MS) continue
+        if (!turn.isOver) continue
         this.#report(false)
-        await clock.yield()
-        yieldedAt = clock.now()
+        await turn.pass()
       }
     } finally {
       slot.release()

@@ -1,4 +1,5 @@
 import { throwIfAborted } from '../async/abort.ts'
+import type { Clock } from '../async/clock.ts'
 import { Bitfield } from '../bitfield/bitfield.ts'
 import { sharedStagingPool } from '../kernels/staging-pool.ts'
 import type { HashTree } from '../storage/hash-tree.ts'
@@ -6,6 +7,7 @@ import type { IoOptions, StorageProvider } from '../storage/provider.ts'
 import { blockCount } from '../storage/range.ts'
 import { readFully } from '../storage/sequential-reader.ts'
 import { HOLE_BYTES, RUN_BYTES, VERIFY_CONCURRENCY } from './limits.ts'
+import { Turn } from './turn.ts'
 
 /**
  * Proves that the destination holds what was sent: keeps the hash of each block as sent, reads back what was stored since the last look and
@@ -15,8 +17,10 @@ export class Verifier {
   readonly #tree: HashTree
   readonly #unverified: Bitfield
   readonly #destination: StorageProvider
+  readonly #clock: Clock
 
-  constructor(tree: HashTree, destination: StorageProvider) {
+  constructor(tree: HashTree, destination: StorageProvider, clock: Clock) {
+    this.#clock = clock
     this.#tree = tree
     this.#destination = destination
     this.#unverified = new Bitfield(blockCount(tree.size, tree.blockSize))
@@ -57,8 +61,12 @@ export class Verifier {
   async #readBack(wrong: Bitfield, options: IoOptions): Promise<void> {
     const { blockSize, size } = this.#tree
     const runBlocks = Math.max(1, RUN_BYTES / blockSize)
+    const turn = new Turn(this.#clock)
     for (let start = this.#unverified.nextSet(0); start >= 0; start = this.#unverified.nextSet(start)) {
+      if (turn.isOver) await turn.pass()
       throwIfAborted(options.signal)
+      // Others take blocks too, meanwhile as well.
+      if (!this.#unverified.test(start)) continue
       const end = this.#unverified.nextClear(start, Math.min(start + runBlocks, this.#unverified.length))
       this.#unverified.clearRange(start, end)
       try {
