@@ -44,7 +44,7 @@ export async function deleteDisks(): Promise<void> {
  */
 export async function checkSpace(settings: Settings, sides: readonly Side[]): Promise<void> {
   const needed = sides.filter((side) => settings[side] !== 'memory').length * settings.size
-  const { quota, usage = 0 } = await navigator.storage.estimate()
+  const { quota, usage = 0 } = (await navigator.storage?.estimate?.()) ?? {}
   if (needed === 0 || quota === undefined || needed <= quota - usage) return
   throw new StorageError(
     'QUOTA_EXCEEDED',

@@ -39,8 +39,9 @@ export function readRun(): RunRecord | undefined {
 
 /** Whether some tab is using the disks at this moment; this one included. */
 export async function disksInUse(): Promise<boolean> {
-  const { held } = await navigator.locks.query()
-  return held?.some((lock) => lock.name === DISKS_LOCK) ?? false
+  // Missing where the page does not come from a secure origin; then nobody can know.
+  const locks = await (navigator.locks as LockManager | undefined)?.query()
+  return locks?.held?.some((lock) => lock.name === DISKS_LOCK) ?? false
 }
 
 /** Offers a disk that an earlier run left: to be moved again where its source is whole, to be discarded in any case. */

@@ -16,6 +16,8 @@ export class MoveWatch implements BlockWatch {
   readonly #writer: SyntheticWriter
   readonly #startedAt = systemClock.now()
   #notedAt = this.#startedAt
+  /** Dirty blocks at that time. */
+  #dirtyThen = 0
   #progress: MigrationProgress | undefined
   #blocks: BlockStateReader | undefined
 
@@ -28,6 +30,7 @@ export class MoveWatch implements BlockWatch {
   /** Takes a report of the migration. */
   note(progress: MigrationProgress, blocks: BlockStateReader): void {
     this.#notedAt = systemClock.now()
+    this.#dirtyThen = this.#source.dirtyBlocks
     this.#progress = progress
     this.#blocks = blocks
   }
@@ -50,12 +53,18 @@ export class MoveWatch implements BlockWatch {
       round: progress?.round ?? 0,
       bytesMoved: progress?.bytesMoved ?? 0,
       movedRate: isChecking ? 0 : (progress?.bytesPerSecond ?? 0),
-      dirtyRate: progress?.dirtyBytesPerSecond ?? 0,
+      dirtyRate: isChecking ? this.#dirtyRateSince(now) : (progress?.dirtyBytesPerSecond ?? 0),
       dirtyBlocks: this.#source.dirtyBlocks,
       timeLeftMs: isChecking ? undefined : progress?.timeLeftMs,
       predictedPauseMs: progress?.predictedPauseMs,
       writes: this.#writer.writes,
       isChecking,
     }
+  }
+
+  /** Between two reports dirty blocks only ever become more. */
+  #dirtyRateSince(now: number): number {
+    const blocks = Math.max(0, this.#source.dirtyBlocks - this.#dirtyThen)
+    return ((blocks * this.#source.blockSize) / (now - this.#notedAt)) * 1000
   }
 }

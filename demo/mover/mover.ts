@@ -7,7 +7,16 @@ import { SettingsForm } from './form.ts'
 import { LeftoverNotice, noteRun, readRun } from './leftovers.ts'
 import type { Figures, FromMover, Outcome, Remains, Step, ToMover } from './messages.ts'
 import { OutcomePanel } from './outcome-panel.ts'
-import { CHECKING, cancelled, failure, GETTING_READY, INVITATION, stepStatement, verdict } from './sentences.ts'
+import {
+  CHECKING,
+  cancelled,
+  failure,
+  GETTING_READY,
+  INVITATION,
+  type Statement,
+  stepStatement,
+  verdict,
+} from './sentences.ts'
 import { keepSettings, loadSettings, type Settings } from './settings.ts'
 
 /** Milliseconds between two pictures: fluent, and seldom enough that drawing costs the move nothing. */
@@ -77,7 +86,10 @@ class Mover {
   /** What a visitor should know before the first run: storages that are missing, disks left behind. */
   async #greet(): Promise<void> {
     const hasOpfs = (await navigator.storage?.getDirectory?.().catch(() => undefined)) !== undefined
-    if (!hasOpfs) this.#form.withdraw('opfs')
+    if (!hasOpfs) {
+      this.#form.withdraw('opfs')
+      this.#settings = this.#form.read()
+    }
     await this.#leftover.offerInterrupted()
     await this.#showSpace()
   }
@@ -163,7 +175,7 @@ class Mover {
     this.#enable()
     if (step === 'fill') noteRun({ settings: this.#settings, stage: this.#reuse ? 'moving' : 'filling' })
     if (step === 'full') noteRun({ settings: this.#settings, stage: 'moving' })
-    this.#panel.say(stepStatement(step, this.#settings, { round: this.#round, reuse: this.#reuse }))
+    this.#panel.say(this.#statement(step))
   }
 
   #showSnapshot(blocks: Uint8Array, figures: Figures): void {
@@ -177,14 +189,15 @@ class Mover {
       dirtied: figures.dirtyRate,
       round: figures.round,
     })
-    const round = this.#step === 'dirty' ? figures.round : this.#round
     const isChecking = figures.isChecking && this.#step !== 'locked'
-    if (this.#isChecking === isChecking && this.#round === round) return
-    const statement = stepStatement(this.#step, this.#settings, { round, reuse: this.#reuse })
-    if (this.#round !== round) this.#panel.say(statement)
-    this.#panel.detail(isChecking ? CHECKING : statement.detail)
+    if (this.#isChecking === isChecking && this.#round === figures.round) return
     this.#isChecking = isChecking
-    this.#round = round
+    this.#round = figures.round
+    this.#panel.detail(isChecking ? CHECKING : this.#statement(this.#step).detail)
+  }
+
+  #statement(step: Step): Statement {
+    return stepStatement(step, this.#settings, { round: this.#round, reuse: this.#reuse })
   }
 
   #finish(outcome: Outcome): void {

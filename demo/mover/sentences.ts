@@ -49,8 +49,8 @@ export function stepStatement(
         ],
     full: [`Moving every block from ${from} to ${to} once.`, writing],
     dirty: [
-      `Round ${round}: blocks written meanwhile move again.`,
-      `${writing} Rounds go on while they make the pause shorter.`,
+      'Blocks written meanwhile move again, round by round.',
+      `Round ${Math.max(1, round)}. Rounds go on while they make the pause shorter.`,
     ],
     locked: ['The program is held while the last blocks cross.', 'This is the pause.'],
     compare: ['Reading both disks back and comparing them.', 'Each side is opened again and hashed by itself.'],

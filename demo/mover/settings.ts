@@ -58,8 +58,9 @@ export function loadSettings(): Settings {
   return parseSettings(address, parseSettings(readKept()))
 }
 
-/** Remembers the choice for the next visit. */
+/** Remembers the choice for the next visit. What the address said is outdated then and leaves it, or it would win after a reload. */
 export function keepSettings(settings: Settings): void {
+  history.replaceState(null, '', location.pathname + location.hash)
   try {
     localStorage.setItem(KEY, JSON.stringify(settings))
   } catch {

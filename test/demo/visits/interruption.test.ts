@@ -134,6 +134,18 @@ for (const [where, settings] of [
   )
 }
 
+it('offers the other storages where the browser has no OPFS', async () => {
+  const blank = await demo.visit()
+  await blank.context().addInitScript(() => Reflect.deleteProperty(StorageManager.prototype, 'getDirectory'))
+  const page = await demo.visit({ settings: { ...QUICK, source: 'opfs', destination: 'memory' } })
+  const from = page.getByRole('group', { name: 'From' })
+  await page.getByText('Needs 32 MiB of memory.').waitFor()
+  expect(await from.getByRole('radio', { name: 'OPFS' }).isDisabled()).toBe(true)
+  expect(await from.getByRole('radio', { name: 'Memory' }).isChecked()).toBe(true)
+  await page.close()
+  await blank.close()
+})
+
 it('complained about nothing', () => {
   expect(demo.complaints).toEqual([])
 })
