@@ -1,0 +1,80 @@
+const KiB = 1024
+const MiB = 1024 * KiB
+
+/** Sends that may wait at once: a sender that waits for each has one; a protocol with lanes has a few. More means nobody waits. */
+export const PENDING_SENDS = 1024
+
+/** Bytes that may wait behind the first pending send; one send alone may be of any size. They are the caller's, so this bounds a mistake, not us. */
+export const PENDING_BYTES = 64 * MiB
+
+/**
+ * Credit a message costs beside its bytes: what the objects around a small one take in the receiver. Without it a peer could fill a window
+ * of 8 MiB with millions of one-byte messages. Part of the format, since both ends count.
+ */
+export const MESSAGE_COST = 256
+
+/** Parts smaller than this are copied together: one system call or message for several, while copying so little costs less than either. */
+export const GATHERED_BYTES = 16 * KiB
+
+/** Consumed messages are reported to the peer in this many steps a window, so that credit comes back long before it runs out. */
+export const GRANTS_PER_WINDOW = 16
+
+/** Smallest window: below it the cost of a message leaves no room for its bytes. */
+export const SMALLEST_WINDOW_BYTES = 4 * KiB
+
+/** Largest credit one message may grant: a window far beyond any link; more is a peer that lies or a broken one. */
+export const LARGEST_GRANT = 2 ** 31
+
+/** Milliseconds to wait, once both ends have confirmed everything, for the peer to say that it knows: only a peer that has just died makes it pass. */
+export const LINGER_MS = 5_000
+
+/** Bytes under way between two ends in one realm: enough for both to run, little to hold. */
+export const MEMORY_WINDOW_BYTES = 1 * MiB
+
+/** Bytes of one message in memory. */
+export const MEMORY_MESSAGE_BYTES = 256 * KiB
+
+/** Bytes of one message between ports: each is a fresh buffer that is transferred. */
+export const PORT_MESSAGE_BYTES = 256 * KiB
+
+/** Bytes under way between ports, which themselves queue without bound. All of it may lie before an urgent frame. */
+export const PORT_WINDOW_BYTES = 2 * MiB
+
+/** Bytes of one WebSocket message: larger ones are no faster, and the receiver holds each whole before anybody sees it. */
+export const WEBSOCKET_MESSAGE_BYTES = 256 * KiB
+
+/** Bytes on their way to one WebSocket receiver: 80 MB/s at 100 ms, more than a TCP window of Linux allows by default. */
+export const WEBSOCKET_WINDOW_BYTES = 8 * MiB
+
+/** Bytes a WebSocket may hold unsent: what an urgent frame waits for at most, and what keeps the socket busy until the next credit comes. */
+export const WEBSOCKET_BUFFERED_BYTES = 1 * MiB
+
+/**
+ * Bytes of one data channel message, where the peer takes that much. Chromium and libdatachannel advertise 256 KiB; a large message holds up
+ * all other channels of the connection.
+ */
+export const DATA_CHANNEL_MESSAGE_BYTES = 64 * KiB
+
+/** Bytes every implementation takes, for a peer that does not say: the old limit between Firefox and Chromium, see README. */
+export const SAFE_MESSAGE_BYTES = 16 * KiB
+
+/** Bytes on their way to one data channel receiver. SCTP's own window is smaller on most links. */
+export const DATA_CHANNEL_WINDOW_BYTES = 8 * MiB
+
+/** Bytes a data channel may hold unsent. Chromium ends the channel beyond 16 MiB, and close below that its low-water event stays away, see README. */
+export const DATA_CHANNEL_BUFFERED_BYTES = 1 * MiB
+
+/** Bytes left in a data channel when it says that there is room again: half a cap, so that it never runs dry while the event is on its way. */
+export const DATA_CHANNEL_LOW_BYTES = 512 * KiB
+
+/** Bytes of one write to TLS, which copies and encrypts a write whole before any of it leaves. */
+export const TLS_WRITE_BYTES = 256 * KiB
+
+/** Milliseconds of silence after which TCP asks whether the peer is still there; dialects without a ping notice a dead one by this alone. */
+export const TCP_KEEP_ALIVE_MS = 30_000
+
+/** Milliseconds a TLS or WebSocket handshake may take. */
+export const HANDSHAKE_TIMEOUT_MS = 10_000
+
+/** Connections one server keeps at once: each may hold a window of bytes. */
+export const CONNECTIONS = 64

@@ -1,0 +1,37 @@
+/** What a {@link MessageLink} reports. */
+export interface LinkEvents {
+  /** Messages can be sent from now on; at once for a link that was open already. */
+  opened(): void
+  /** A message of bytes, the receiver's to keep. */
+  bytes(message: Uint8Array): void
+  /** A message of text. */
+  text(message: string): void
+  /** {@link MessageLink.hasRoom} may have become true. */
+  room(): void
+  /** Nothing comes any more and nothing goes; with the reason, where the platform tells one. Also after our own `close`. */
+  lost(cause?: unknown): void
+}
+
+/**
+ * What ports, WebSockets and data channels have in common: messages that keep their borders and their order, of bytes or of text, without
+ * back-pressure towards the sender. `MessagePipe` makes a channel of it.
+ */
+export interface MessageLink {
+  /** Bytes of the largest message. */
+  readonly messageBytes: number
+  /**
+   * What happens to the bytes of {@link sendBytes}: `copied` before it returns, `borrowed` until its promise resolves, or `taken` for good,
+   * and then they must fill a buffer of their own.
+   */
+  readonly sending: 'copied' | 'borrowed' | 'taken'
+  /** Whether a message should go now. */
+  hasRoom(): boolean
+  /** Starts reporting; called once. */
+  listen(events: LinkEvents): void
+  sendBytes(message: Uint8Array<ArrayBuffer>): Promise<void> | void
+  sendText(message: string): void
+  /** Ends the link; what was sent may or may not arrive. */
+  close(): void
+  /** Ends the link at once; the peer should see that this was not in order. */
+  destroy(): void
+}

@@ -1,0 +1,84 @@
+import type { Clock } from '../async/clock.ts'
+import { StorageError } from '../errors/storage-error.ts'
+import type { Channel } from '../protocol/channel.ts'
+import { PORT_MESSAGE_BYTES, PORT_WINDOW_BYTES } from './limits.ts'
+import type { LinkEvents, MessageLink } from './message-link.ts'
+import { MessagePipe } from './message-pipe.ts'
+
+/**
+ * What is asked of a port: a `MessagePort` of a browser or of Node, a `Worker`, or the scope inside a dedicated worker. Everything that arrives
+ * there belongs to the channel, so one `MessageChannel` per channel is the rule, and a whole worker the exception.
+ */
+export interface PortLike {
+  postMessage(message: unknown, transfer: Transferable[]): void
+  addEventListener(type: string, listener: (event: Event) => void): void
+  start?(): void
+  close?(): void
+}
+
+/** How a {@link messagePortChannel} behaves. */
+export interface MessagePortChannelOptions {
+  /** Bytes a sender may be ahead of its receiver, as ports queue without bound. Default: `PORT_WINDOW_BYTES`. */
+  readonly windowBytes?: number
+  readonly clock?: Clock
+}
+
+/**
+ * A channel between two realms of one machine. Bytes are copied once, into a fresh buffer that is transferred. The other end of the port may
+ * make its channel later.
+ *
+ * A port whose other side has vanished tells so by a `close` event where that exists (Chromium 122, Node; not Firefox nor Safari,
+ * https://github.com/whatwg/html/pull/9933); elsewhere only silence does, and the protocol's limit on silence ends the channel.
+ */
+export function messagePortChannel(port: PortLike, options: MessagePortChannelOptions = {}): Channel {
+  const { windowBytes = PORT_WINDOW_BYTES, clock } = options
+  return new MessagePipe(new PortLink(port), { kind: 'message-port', windowBytes, ...(clock ? { clock } : {}) })
+}
+
+class PortLink implements MessageLink {
+  readonly messageBytes = PORT_MESSAGE_BYTES
+  readonly sending = 'taken'
+  readonly #port: PortLike
+
+  constructor(port: PortLike) {
+    this.#port = port
+  }
+
+  hasRoom(): boolean {
+    return true
+  }
+
+  listen(events: LinkEvents): void {
+    const port = this.#port
+    port.addEventListener('message', (event) => {
+      const { data } = event as MessageEvent<unknown>
+      if (data instanceof ArrayBuffer) events.bytes(new Uint8Array(data))
+      else events.text(String(data))
+    })
+    port.addEventListener('messageerror', () =>
+      events.lost(new StorageError('MALFORMED', 'A message at the port could not be read.')),
+    )
+    port.addEventListener('close', () => events.lost())
+    // A worker that throws or does not load; a port has no such event.
+    port.addEventListener('error', (event) => events.lost(new Error((event as ErrorEvent).message)))
+    port.start?.()
+    events.opened()
+  }
+
+  sendBytes(message: Uint8Array<ArrayBuffer>): void {
+    this.#port.postMessage(message.buffer, [message.buffer])
+  }
+
+  sendText(message: string): void {
+    this.#port.postMessage(message, [])
+  }
+
+  close(): void {
+    // Only a port has `start`; the `close` of a worker's scope would end the worker.
+    if (this.#port.start) this.#port.close?.()
+  }
+
+  destroy(): void {
+    this.close()
+  }
+}
