@@ -78,7 +78,7 @@ export class LeftoverNotice {
   #show(record: RunRecord, reusable: boolean): void {
     const { size, source } = record.settings
     const disk = `${formatBytes(size)} in ${STORAGE_NAMES[source]}`
-    const run = record.stage === 'cancelled' ? 'the cancelled run' : 'an interrupted run'
+    const run = record.stage === 'cancelled' ? 'the last run' : 'an interrupted run'
     this.#record = record
     this.#element.querySelector('p')!.textContent = reusable
       ? `The source disk of ${run} is still here: ${disk}. You can move it again, or discard it.`

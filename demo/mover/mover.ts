@@ -176,6 +176,7 @@ class Mover {
     if (step === 'fill') noteRun({ settings: this.#settings, stage: this.#reuse ? 'moving' : 'filling' })
     if (step === 'full') noteRun({ settings: this.#settings, stage: 'moving' })
     this.#panel.say(this.#statement(step))
+    if (step === 'full') void this.#showSpace()
   }
 
   #showSnapshot(blocks: Uint8Array, figures: Figures): void {
