@@ -110,6 +110,8 @@ export async function migrateLive(options: LiveMigrationOptions): Promise<LiveMi
     }
   } catch (error) {
     migrator.unlock()
+    // Stored is not proven: whoever goes on with the same order sends these again.
+    if (verify === 'read-back') verifier?.forEachUnverified((block) => order.add(block))
     throw error
   } finally {
     verifier?.free()
@@ -234,7 +236,7 @@ class LiveRun {
     const still = await this.#verify()
     if (!still) return
     const context = { blocks: still.count(), firstBlock: still.nextSet(0) }
-    still.free()
+    this.#verifier?.distrust(still)
     throw new StorageError('VERIFY_FAILED', undefined, { context })
   }
 

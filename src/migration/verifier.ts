@@ -43,9 +43,22 @@ export class Verifier {
     const ended = await Promise.allSettled(readers)
     const failed = ended.find((end) => end.status === 'rejected')
     if (!failed && !wrong.isEmpty()) return wrong
-    wrong.free()
+    this.distrust(wrong)
     if (failed) throw failed.reason
     return undefined
+  }
+
+  /** Counts blocks as unverified again, and frees the field. */
+  distrust(blocks: Bitfield): void {
+    this.#unverified.or(blocks)
+    blocks.free()
+  }
+
+  /** Gives every block that was sent and not found right to `visit`. */
+  forEachUnverified(visit: (block: number) => void): void {
+    this.#unverified.forEachRun((start, count) => {
+      for (let block = start; block < start + count; block++) visit(block)
+    })
   }
 
   /** The root over everything sent: that of the destination too once {@link verify} has found nothing wrong. */

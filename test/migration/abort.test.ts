@@ -232,4 +232,31 @@ describe('abort', () => {
     expect(rig.sourceBytes()[0]).toBe(5)
     await expectUsable(rig)
   })
+
+  it.each(WAYS)('leaves blocks in the order that were stored but not read back yet, %s', async (way) => {
+    rig = migrationRig({ way, content: new Uint8Array(40 * 512).fill(3) })
+    const controller = new AbortController()
+    rig.destination.plan = ({ operation, number }) => {
+      if (operation === 'write' && number === 6) controller.abort()
+      return operation === 'write' && number === 2 ? { how: 'corrupt' } : undefined
+    }
+    const { order } = rig
+    await expect(migrateLive(rig.live({ order, signal: controller.signal }))).rejects.toMatchObject({ code: 'ABORTED' })
+    await migrateLive(rig.live({ order }))
+    expect(rig.differing()).toEqual([])
+  })
+
+  it.each(WAYS)('while reading back forgets no block found wrong, %s', async (way) => {
+    rig = migrationRig({ way, size: 8 << 20, blockSize: 65536, content: new Uint8Array(8 << 20).fill(3) })
+    const controller = new AbortController()
+    rig.destination.plan = ({ operation, number }) => {
+      if (operation === 'read' && number === 6) controller.abort()
+      return operation === 'write' && number === 1 ? { how: 'corrupt' } : undefined
+    }
+    const { order } = rig
+    await expect(migrateLive(rig.live({ order, signal: controller.signal }))).rejects.toMatchObject({ code: 'ABORTED' })
+    expect(order.available).toBeGreaterThan(0)
+    await migrateLive(rig.live({ order }))
+    expect(rig.differing()).toEqual([])
+  })
 })

@@ -51,6 +51,13 @@ export class WriteHistory {
     write.outcome = outcome
   }
 
+  /** What a write is to put into its range. */
+  bytesOf(write: RecordedWrite): Uint8Array {
+    const bytes = new Uint8Array(write.length)
+    for (let index = 0; index < bytes.length; index++) bytes[index] = byteOf(write, write.offset + index)
+    return bytes
+  }
+
   /** Forgets a write that was refused before it began. */
   withdraw(write: RecordedWrite): void {
     this.#writes.splice(this.#writes.indexOf(write), 1)
@@ -64,10 +71,8 @@ export class WriteHistory {
     options: { zero?: boolean } = {},
   ): Promise<RecordedWrite['outcome']> {
     const write = this.begin(offset, length, options)
-    const bytes = new Uint8Array(length)
-    for (let index = 0; index < length; index++) bytes[index] = byteOf(write, offset + index)
     try {
-      const count = await work(bytes)
+      const count = await work(this.bytesOf(write))
       this.end(write, count === length ? 'acknowledged' : 'failed')
     } catch {
       this.end(write, 'failed')
