@@ -9,6 +9,7 @@ import { tcpChannel } from '../../src/transports/tcp.node.ts'
 import { connectTcp } from '../../src/transports/tcp-connect.node.ts'
 import { type ChannelServer, listenTcp } from '../../src/transports/tcp-server.node.ts'
 import { type ChannelPair, channelConformance } from '../conformance/channel.ts'
+import { Arrivals } from './arrivals.ts'
 import { selfSigned } from './self-signed.ts'
 
 const certificate = selfSigned()
@@ -16,23 +17,6 @@ const closers: (() => unknown)[] = []
 afterAll(() => {
   for (const close of closers) close()
 })
-
-/** Hands out what comes to whoever waits, in order. */
-class Arrivals<Item> {
-  readonly #items: Item[] = []
-  readonly #waiting: ((item: Item) => void)[] = []
-
-  readonly add = (item: Item): void => {
-    const waiter = this.#waiting.shift()
-    if (waiter) waiter(item)
-    else this.#items.push(item)
-  }
-
-  next(): Promise<Item> {
-    const item = this.#items.shift()
-    return item === undefined ? new Promise((resolve) => this.#waiting.push(resolve)) : Promise.resolve(item)
-  }
-}
 
 /** Pairs whose server end is a bare socket, so that it can be reset behind the channel's back. */
 async function severablePairs(): Promise<() => Promise<ChannelPair>> {

@@ -1,0 +1,78 @@
+import { createServer, type Server as HttpServer, type IncomingMessage, STATUS_CODES } from 'node:http'
+import type { Server as HttpsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { type WebSocket as NodeWebSocket, WebSocketServer } from 'ws'
+import type { Channel } from '../protocol/channel.ts'
+import { CONNECTIONS, WEBSOCKET_MESSAGE_BYTES } from './limits.ts'
+import { type ChannelServer, listening } from './tcp-server.node.ts'
+import { nodeWebSocketChannel } from './websocket-client.node.ts'
+
+/** How {@link listenWebSocket} listens. */
+export interface ListenWebSocketOptions {
+  /** A server that listens already or will, such as one of `node:https`; it stays the caller's. Default: a plain one of our own. */
+  readonly server?: HttpServer | HttpsServer
+  /** Where our own server listens. Default: `127.0.0.1`, since without TLS nothing is hidden. */
+  readonly host?: string
+  /** Default: 0, any free one. */
+  readonly port?: number
+  /** The path of the address. Upgrades to others are refused by our own server and left alone on a given one. Default: `/`. */
+  readonly path?: string
+  /** Subprotocols spoken here, best first. A client that offers none of them is refused. */
+  readonly protocols: readonly string[]
+  /**
+   * Pages that may connect, by the `Origin` a browser sends, such as `https://example.org`: WebSockets know no same-origin rule, so a server
+   * that any page may reach must say `any`. Clients outside browsers send no origin and are not held back by this.
+   */
+  readonly origins: readonly string[] | 'any'
+  /** Connections kept at once; further ones are answered 503. Default: `CONNECTIONS`. */
+  readonly maxConnections?: number
+  /** Takes each connection together with the subprotocol agreed upon. */
+  readonly onChannel: (
+    channel: Channel,
+    connection: { readonly protocol: string; readonly request: IncomingMessage },
+  ) => void
+}
+
+/** Listens for WebSocket connections with `ws`. @throws StorageError `OPEN_FAILED` when the address of our own server is taken or not ours */
+export async function listenWebSocket(options: ListenWebSocketOptions): Promise<ChannelServer> {
+  const { host = '127.0.0.1', port = 0, path = '/', protocols, maxConnections = CONNECTIONS } = options
+  const own = options.server ? undefined : createServer((_, response) => response.writeHead(426).end())
+  const server = options.server ?? own!
+  const sockets = new WebSocketServer({
+    noServer: true,
+    // Disk blocks hardly shrink, and each connection would hold compressor windows.
+    perMessageDeflate: false,
+    maxPayload: WEBSOCKET_MESSAGE_BYTES,
+    handleProtocols: (offered) => protocols.find((protocol) => offered.has(protocol)) ?? false,
+  })
+  const take = (socket: NodeWebSocket, request: IncomingMessage) =>
+    options.onChannel(nodeWebSocketChannel(socket), { protocol: socket.protocol, request })
+  const upgrade = (request: IncomingMessage, stream: Duplex, head: Buffer) => {
+    const status = judge(request)
+    if (status === 'other') return
+    if (status === undefined) sockets.handleUpgrade(request, stream, head, take)
+    else refuse(stream, status)
+  }
+  const judge = (request: IncomingMessage): number | 'other' | undefined => {
+    const { origin, 'sec-websocket-protocol': offered = '' } = request.headers
+    if (request.url?.split('?')[0] !== path) return own ? 404 : 'other'
+    if (origin !== undefined && options.origins !== 'any' && !options.origins.includes(origin)) return 403
+    const names = offered.split(',').map((name) => name.trim())
+    if (!protocols.some((protocol) => names.includes(protocol))) return 400
+    return sockets.clients.size >= maxConnections ? 503 : undefined
+  }
+  server.on('upgrade', upgrade)
+  if (own) await listening(own, host, port)
+  const close = () => {
+    server.off('upgrade', upgrade)
+    own?.close()
+  }
+  // A given server may not listen yet.
+  return { port: (server.address() as AddressInfo | null)?.port ?? port, close }
+}
+
+function refuse(stream: Duplex, status: number): void {
+  stream.on('error', () => {}) // Whoever is refused may be gone already.
+  stream.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+}
