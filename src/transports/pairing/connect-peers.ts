@@ -1,0 +1,175 @@
+import { throwIfAborted } from '../../async/abort.ts'
+import { type Clock, systemClock } from '../../async/clock.ts'
+import { errorCode, StorageError } from '../../errors/storage-error.ts'
+import type { Channel } from '../../protocol/channel.ts'
+import { dataChannelChannel } from '../webrtc.ts'
+import { webRtcBinding } from '../webrtc-binding.ts'
+import { bindChannel } from './bind-channel.ts'
+import { sha256 } from './invitation.ts'
+import { CONNECT_MS, GATHER_MS } from './limits.ts'
+import { decodeDescription, encodeDescription } from './session-description.ts'
+import type { Party, Signalling } from './signalling.ts'
+
+/** The data channel's `protocol`, by which both sides agree on what is spoken. */
+export const DATA_CHANNEL_PROTOCOL = 'blockferry/1'
+
+/** How two sides are connected that have met. */
+export interface ConnectPeersOptions {
+  /** From `meet`; closed once the two are connected, or cannot be. */
+  readonly signalling: Signalling
+  readonly as: Party
+  /** Default: the platform's; in Node one of a library with the standard's face. */
+  readonly RTCPeerConnection?: new (
+    configuration?: RTCConfiguration,
+  ) => RTCPeerConnection
+  /** STUN and TURN servers for sides that no network joins. Default: none, so nobody else is asked for anything. */
+  readonly iceServers?: readonly RTCIceServer[]
+  /** Milliseconds the other side may take to answer. Default: `CONNECT_MS`. */
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal
+  readonly clock?: Clock
+}
+
+/** A direct connection of two sides. Who is at the other end is not known before the secret is proved over the channel's binding. */
+export interface ConnectedPeers {
+  /** With a binding. Ends when the connection does. */
+  readonly channel: Channel
+  /** Ends the channel too, out of order. Happens by itself once the channel has ended. */
+  close(): void
+}
+
+/**
+ * Connects two sides directly. The guest offers, the host answers, and both send their candidates within, since in a local network they are found at
+ * once: two texts are all that has to be carried.
+ * @throws StorageError `NOT_SUPPORTED` without WebRTC, `PEER_LOST` when the sides cannot reach each other or one gave up, `MALFORMED`,
+ * `INCOMPATIBLE`, `ABORTED`
+ */
+export async function connectPeers(options: ConnectPeersOptions): Promise<ConnectedPeers> {
+  const { signalling, signal, clock = systemClock, timeoutMs = CONNECT_MS } = options
+  const PeerConnection = options.RTCPeerConnection ?? globalThis.RTCPeerConnection
+  if (!PeerConnection) {
+    signalling.close()
+    throw new StorageError('NOT_SUPPORTED', 'There is no WebRTC here, or it is switched off.')
+  }
+  const peer = new PeerConnection({ iceServers: [...(options.iceServers ?? [])] })
+  const attempt = new Attempt(peer, options, clock)
+  const stop = new AbortController()
+  const interrupt = () => stop.abort(signal?.reason)
+  signal?.addEventListener('abort', interrupt, { once: true })
+  const late = clock.sleep(timeoutMs, stop.signal).then((): never => {
+    throw new StorageError(
+      'PEER_LOST',
+      'The two sides do not reach each other directly: no network joins them, or one forbids it.',
+    )
+  })
+  late.catch(() => {}) // Thrown by the race, or stopped.
+  try {
+    throwIfAborted(signal)
+    const channel = await Promise.race([attempt.run(), attempt.failed, late])
+    void channel.ended.then(() => peer.close())
+    return { channel, close: () => attempt.lose(new StorageError('CLOSED', 'The connection was closed here.')) }
+  } catch (error) {
+    attempt.lose(error)
+    throwIfAborted(signal)
+    throw errorCode(error) === undefined ? new StorageError('PEER_LOST', undefined, { cause: error }) : error
+  } finally {
+    signal?.removeEventListener('abort', interrupt)
+    stop.abort()
+    signalling.close()
+  }
+}
+
+/** One peer connection on its way to a channel. */
+class Attempt {
+  /** Rejects when the connection fails. */
+  readonly failed: Promise<never>
+  readonly #peer: RTCPeerConnection
+  readonly #signalling: Signalling
+  readonly #as: Party
+  readonly #clock: Clock
+  #channel: Channel | undefined
+
+  constructor(peer: RTCPeerConnection, { signalling, as }: ConnectPeersOptions, clock: Clock) {
+    this.#peer = peer
+    this.#signalling = signalling
+    this.#as = as
+    this.#clock = clock
+    this.failed = new Promise((_, reject) => {
+      peer.addEventListener('connectionstatechange', () => {
+        if (peer.connectionState !== 'failed') return
+        const error = new StorageError(
+          'PEER_LOST',
+          'The direct connection to the other side broke, or never came about.',
+        )
+        reject(error)
+        this.lose(error)
+      })
+    })
+    this.failed.catch(() => {}) // Thrown by the race.
+  }
+
+  run(): Promise<Channel> {
+    return this.#as === 'guest' ? this.#offer() : this.#answer()
+  }
+
+  lose(reason: unknown): void {
+    this.#channel?.abort(reason)
+    this.#peer.close()
+  }
+
+  async #offer(): Promise<Channel> {
+    const peer = this.#peer
+    const dataChannel = peer.createDataChannel('blockferry', { protocol: DATA_CHANNEL_PROTOCOL })
+    await peer.setLocalDescription(await peer.createOffer())
+    await this.#gather()
+    this.#signalling.send(encodeDescription(peer.localDescription!))
+    await peer.setRemoteDescription(decodeDescription(await this.#signalling.next(), 'answer'))
+    return this.#open(dataChannel)
+  }
+
+  async #answer(): Promise<Channel> {
+    const peer = this.#peer
+    const offer = decodeDescription(await this.#signalling.next(), 'offer')
+    const opened = new Promise<Channel>((resolve, reject) => {
+      peer.addEventListener('datachannel', ({ channel }) => {
+        if (this.#channel || channel.protocol !== DATA_CHANNEL_PROTOCOL)
+          reject(new StorageError('INCOMPATIBLE', 'The other side opened a channel for something else.'))
+        else resolve(this.#open(channel))
+      })
+    })
+    opened.catch(() => {}) // Thrown below, unless something else fails first.
+    await peer.setRemoteDescription(offer)
+    await peer.setLocalDescription(await peer.createAnswer())
+    await this.#gather()
+    this.#signalling.send(encodeDescription(peer.localDescription!))
+    return opened
+  }
+
+  /** Makes the channel in this very turn, or what comes first would be missed, and resolves when it is open. */
+  async #open(dataChannel: RTCDataChannel): Promise<Channel> {
+    const peer = this.#peer
+    const maxMessageSize = peer.sctp?.maxMessageSize
+    const channel = dataChannelChannel(dataChannel, maxMessageSize === undefined ? {} : { maxMessageSize })
+    this.#channel = channel
+    if (dataChannel.readyState === 'connecting') {
+      await Promise.race([
+        new Promise<void>((resolve) => dataChannel.addEventListener('open', () => resolve(), { once: true })),
+        channel.ended.then((reason) => {
+          throw reason
+        }),
+      ])
+    }
+    const [local, remote] = [peer.localDescription?.sdp ?? '', peer.remoteDescription?.sdp ?? '']
+    return bindChannel(channel, await webRtcBinding({ local, remote }, sha256))
+  }
+
+  /** Waits until all addresses of this side are known, or until it takes too long. */
+  async #gather(): Promise<void> {
+    const peer = this.#peer
+    if (peer.iceGatheringState === 'complete') return
+    const done = new AbortController()
+    peer.addEventListener('icegatheringstatechange', () => peer.iceGatheringState === 'complete' && done.abort())
+    // Ends early by the abort; some of the addresses are better than none.
+    await this.#clock.sleep(GATHER_MS, done.signal).catch(() => {})
+  }
+}
