@@ -51,7 +51,7 @@ export class WaitingCacheWaits {
   }
 
   /**
-   * Asks for what the call lacks, then resolves when all of it has been here at one moment. That may be over when the caller runs on: it looks again.
+   * Asks for what the call lacks, then resolves when each block of it has been here once. Some may be out of date again by then: the caller looks.
    * Rejects with the reason of {@link refuse}, `ABORTED` or `LIMIT_EXCEEDED`.
    */
   until(span: BlockSpan, signal: AbortSignal | undefined): Promise<void> {
@@ -156,9 +156,7 @@ export class WaitingCacheWaits {
   #moveOn(wait: Wait): void {
     const { span } = wait
     if (!span || !this.#waits.get(wait.block)?.has(wait)) return
-    let block = this.#blocks.firstMissing(span, wait.block)
-    // Blocks that had been here may be out of date again.
-    if (block < 0) block = this.#blocks.firstMissing(span)
+    const block = this.#blocks.firstMissing(span, wait.block)
     if (block < 0) {
       wait.resolve()
       return

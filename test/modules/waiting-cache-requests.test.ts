@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { Bitfield } from '../../src/bitfield/bitfield.ts'
 import { createWaitingCache } from '../../src/modules/waiting-cache.ts'
 import { MemoryStorage } from '../../src/sources/memory.ts'
+import { FlakyStorage, onCalls } from '../support/flaky-storage.ts'
 import { HoleyStorage } from '../support/holey-storage.ts'
 import { settled } from '../support/virtual-clock.ts'
 import { BLOCK, closeLater, filled, type Rig, read, rig, slowRig, stored, watch } from '../support/waiting-cache-rig.ts'
@@ -87,6 +88,33 @@ describe('asking', () => {
     await cache.remote.writeAt(filled(2), 0)
     await settled()
     expect([waiting.state, late.state]).toEqual(['done', 'done'])
+  })
+
+  it('happens again when a block is out of date before its reader has run on', async () => {
+    const cache = rig()
+    const reader = watch(read(cache, 0, 2 * BLOCK))
+    cache.remote.writeAtSync!(filled(1, 2 * BLOCK), 0)
+    cache.remote.invalidate([0])
+    await settled()
+    expect(reader.state).toBe('pending')
+    expect(cache.requests).toEqual([
+      ['need', 0, 2],
+      ['need', 0, 1],
+    ])
+    await cache.remote.writeAt(filled(2), 0)
+    await settled()
+    expect(reader.state).toBe('done')
+  })
+
+  it('happens again for a block that the storage failed to take synchronously', async () => {
+    const cache = rig({ over: (disk) => new FlakyStorage(disk, onCalls('write', {}, { effect: 0.5 })) })
+    const first = watch(read(cache, 0, 1))
+    expect(() => cache.remote.writeAtSync!(filled(1), 0)).toThrow('could not write')
+    const second = watch(read(cache, 0, 1))
+    expect(cache.requests).toHaveLength(2)
+    cache.remote.writeAtSync!(filled(1), 0)
+    await settled()
+    expect([first.state, second.state]).toEqual(['done', 'done'])
   })
 
   it('may be answered before it returns', async () => {

@@ -121,7 +121,8 @@ export class ArrivalRun {
     const first = blocks % BLOCKS
     const end = Math.min(SIZE, (first + 1 + (length % 3)) * BLOCK)
     if (what === 'read') this.#read(offset, length, abortMs)
-    else if (what === 'write') this.#write('local', from % 3 === 0 ? first * BLOCK : offset, length, abortMs)
+    else if (what === 'write' && from % 3 === 0) this.#write('local', first * BLOCK, end - first * BLOCK, abortMs)
+    else if (what === 'write') this.#write('local', offset, length, abortMs)
     else if (what === 'zero') this.#write('local', offset, length, abortMs, 'zero')
     else if (what === 'arrive') this.#write('remote', first * BLOCK, end - first * BLOCK, abortMs)
     else if (what === 'arrive zeroed') this.#write('remote', first * BLOCK, end - first * BLOCK, abortMs, 'zero')
