@@ -133,13 +133,15 @@ export function mixedContent(size: number, blockSize: number, random: Random): U
   const content = new Uint8Array(size)
   for (let at = 0; at < size; at += blockSize) {
     if (random() < 0.3) continue
-    const salt = Math.floor(random() * 256)
-    const end = Math.min(at + blockSize, size)
-    for (let index = at; index < end; index++) content[index] = 1 + ((index * 13 + salt) % 255)
+    const start = Math.floor(random() * PATTERN.length) % (PATTERN.length - blockSize)
+    content.set(PATTERN.subarray(start, start + Math.min(blockSize, size - at)), at)
   }
   content.fill(0, blockSize, 3 * blockSize)
   return content
 }
+
+/** Bytes that are never zero, to cut content from. */
+const PATTERN = Uint8Array.from({ length: 2 ** 18 }, (_, index) => 1 + ((index * 13 + (index >> 8)) % 255))
 
 /** Numbers of the blocks in which two disks differ. */
 export function differingBlocks(first: Uint8Array, second: Uint8Array, blockSize: number): number[] {

@@ -1,3 +1,5 @@
+import { seededRandom } from '../../src/async/random.ts'
+
 /** One write that the history knows of. */
 export interface RecordedWrite {
   readonly number: number
@@ -11,7 +13,7 @@ export interface RecordedWrite {
 }
 
 /**
- * What a disk may hold after writes of which some ran at the same time and some failed, byte by byte.
+ * What a disk of at most 256 KiB may hold after writes of which some ran at the same time and some failed, byte by byte.
  *
  * A byte holds what it held at first, unless an acknowledged write has covered it; or what a write has put there that ended, well or not,
  * unless an acknowledged write that began after that end has covered it since. A write that failed may have changed its range or not.
@@ -24,6 +26,7 @@ export class WriteHistory {
 
   /** Keeps a copy of what the disk holds at first. */
   constructor(initial: Uint8Array) {
+    if (initial.length > NOISE_BYTES) throw new RangeError(`at most ${NOISE_BYTES} bytes, got ${initial.length}`)
     this.#initial = initial.slice()
   }
 
@@ -51,11 +54,9 @@ export class WriteHistory {
     write.outcome = outcome
   }
 
-  /** What a write is to put into its range. */
+  /** What a write is to put into its range; owned by the caller. */
   bytesOf(write: RecordedWrite): Uint8Array {
-    const bytes = new Uint8Array(write.length)
-    for (let index = 0; index < bytes.length; index++) bytes[index] = byteOf(write, write.offset + index)
-    return bytes
+    return noiseOf(write, write.offset, write.offset + write.length).slice()
   }
 
   /** Forgets a write that was refused before it began. */
@@ -93,20 +94,34 @@ export class WriteHistory {
       const acknowledged = covering.filter((write) => write.outcome === 'acknowledged')
       const last = Math.max(0, ...acknowledged.map((write) => write.startedAt))
       const possible = covering.filter((write) => write.endedAt !== undefined && write.endedAt > last)
-      const initial = acknowledged.length === 0
-      for (let at = from; at < to; at++) {
-        const byte = content[at]
-        if (initial && byte === this.#initial[at]) continue
-        if (possible.some((write) => byteOf(write, at) === byte)) continue
-        const wanted = [...(initial ? ['the first content'] : []), ...possible.map(({ number }) => `write ${number}`)]
-        return `byte ${at} is ${byte}, which is none of: ${wanted.join(', ')}`
-      }
+      const candidates = possible.map((write) => noiseOf(write, from, to))
+      if (acknowledged.length === 0) candidates.push(this.#initial.subarray(from, to))
+      const found = content.subarray(from, to)
+      if (candidates.some((candidate) => Buffer.compare(candidate, found) === 0)) continue
+      const place = found.findIndex((byte, index) => candidates.every((candidate) => candidate[index] !== byte))
+      if (place < 0) continue
+      const wanted = possible.map(({ number }) => `write ${number}`)
+      if (acknowledged.length === 0) wanted.push('the first content')
+      return `byte ${from + place} is ${found[place]}, which is none of: ${wanted.join(', ')}`
     }
     return undefined
   }
 }
 
-/** What a write puts at a place: differs from what other writes put there, and from its neighbours. */
-function byteOf(write: RecordedWrite, at: number): number {
-  return write.zero ? 0 : 1 + ((write.number * 37 + at * 7 + (at >> 8)) % 255)
+/** Bytes from 1 to 255 by chance, twice in a row. */
+const NOISE_BYTES = 2 ** 18
+const noise = (() => {
+  const random = seededRandom(1)
+  const bytes = new Uint8Array(2 * NOISE_BYTES)
+  for (let index = 0; index < NOISE_BYTES; index++) bytes[index] = 1 + random() * 255
+  bytes.copyWithin(NOISE_BYTES, 0, NOISE_BYTES)
+  return bytes
+})()
+const zeroes = new Uint8Array(NOISE_BYTES)
+
+/** What a write puts into a part of its range: differs from what other writes put there, and from its neighbours. */
+function noiseOf(write: RecordedWrite, from: number, to: number): Uint8Array {
+  if (write.zero) return zeroes.subarray(0, to - from)
+  const start = (write.number * 5003 + from) % NOISE_BYTES
+  return noise.subarray(start, start + to - from)
 }
