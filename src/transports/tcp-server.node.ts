@@ -1,5 +1,6 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
+import { systemClock } from '../async/clock.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { Channel } from '../protocol/channel.ts'
 import { CONNECTIONS, HANDSHAKE_TIMEOUT_MS } from './limits.ts'
@@ -22,8 +23,8 @@ export interface ListenTcpOptions {
 /** A server that gives a channel per connection. */
 export interface ChannelServer {
   readonly port: number
-  /** Takes no further connections; the channels there are stay. Idempotent. */
-  close(): void
+  /** Takes no further connections; the channels there are stay. Idempotent; resolves when the address is free. */
+  close(): Promise<void>
 }
 
 /** Listens for TCP or TLS connections. @throws StorageError `OPEN_FAILED` when the address is taken or not ours */
@@ -43,11 +44,13 @@ export async function listenTcp(options: ListenTcpOptions): Promise<ChannelServe
   })
   server.on('secureConnection', (socket: Socket) => onChannel(tcpChannel(socket, transports.get(peerOf(socket)))))
   await listening(server, host, port)
-  return {
-    port: (server.address() as AddressInfo).port,
-    // Node's own promise of having closed waits for every connection, which are not ours any more.
-    close: () => void server.close(),
-  }
+  return { port: (server.address() as AddressInfo).port, close: () => closing(server) }
+}
+
+/** Stops listening. Node's own event of having closed waits for every connection, and those are not ours any more. */
+export async function closing(server: Server): Promise<void> {
+  server.close()
+  await systemClock.yield()
 }
 
 function peerOf(socket: Socket): string {

@@ -1,30 +1,43 @@
-import { createServer, type Server as HttpServer, type IncomingMessage, STATUS_CODES } from 'node:http'
-import type { Server as HttpsServer } from 'node:https'
+import {
+  createServer,
+  type Server as HttpServer,
+  type IncomingMessage,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http'
+import {
+  createServer as createHttpsServer,
+  type Server as HttpsServer,
+  type ServerOptions as HttpsServerOptions,
+} from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type WebSocket as NodeWebSocket, WebSocketServer } from 'ws'
 import type { Channel } from '../protocol/channel.ts'
 import { CONNECTIONS, WEBSOCKET_MESSAGE_BYTES } from './limits.ts'
-import { type ChannelServer, listening } from './tcp-server.node.ts'
+import { type ChannelServer, closing, listening } from './tcp-server.node.ts'
 import { nodeWebSocketChannel } from './websocket-client.node.ts'
 
 /** How {@link listenWebSocket} listens. */
 export interface ListenWebSocketOptions {
-  /** A server that listens already or will, such as one of `node:https`; it stays the caller's. Default: a plain one of our own. */
+  /** A server that listens already or will; it stays the caller's. Default: one of our own. */
   readonly server?: HttpServer | HttpsServer
   /** Where our own server listens. Default: `127.0.0.1`, since without TLS nothing is hidden. */
   readonly host?: string
   /** Default: 0, any free one. */
   readonly port?: number
+  /** TLS for our own server, `key` and `cert` among the options. Default: none. */
+  readonly tls?: HttpsServerOptions
   /** The path of the address. Upgrades to others are refused by our own server and left alone on a given one. Default: `/`. */
   readonly path?: string
   /** Subprotocols spoken here, best first. A client that offers none of them is refused. */
   readonly protocols: readonly string[]
   /**
-   * Pages that may connect, by the `Origin` a browser sends, such as `https://example.org`: WebSockets know no same-origin rule, so a server
-   * that any page may reach must say `any`. Clients outside browsers send no origin and are not held back by this.
+   * Pages that may connect, by the `Origin` a browser sends, such as `https://example.org`: WebSockets know no same-origin rule, so any
+   * page a user opens could reach a server on his machine. Default: pages of the server's own address only. Clients outside browsers send no
+   * origin and are not held back by this.
    */
-  readonly origins: readonly string[] | 'any'
+  readonly origins?: readonly string[] | 'any'
   /** Connections kept at once; further ones are answered 503. Default: `CONNECTIONS`. */
   readonly maxConnections?: number
   /** Takes each connection together with the subprotocol agreed upon. */
@@ -37,7 +50,7 @@ export interface ListenWebSocketOptions {
 /** Listens for WebSocket connections with `ws`. @throws StorageError `OPEN_FAILED` when the address of our own server is taken or not ours */
 export async function listenWebSocket(options: ListenWebSocketOptions): Promise<ChannelServer> {
   const { host = '127.0.0.1', port = 0, path = '/', protocols, maxConnections = CONNECTIONS } = options
-  const own = options.server ? undefined : createServer((_, response) => response.writeHead(426).end())
+  const own = options.server ? undefined : ownServer(options.tls)
   const server = options.server ?? own!
   const sockets = new WebSocketServer({
     noServer: true,
@@ -55,21 +68,35 @@ export async function listenWebSocket(options: ListenWebSocketOptions): Promise<
     else refuse(stream, status)
   }
   const judge = (request: IncomingMessage): number | 'other' | undefined => {
-    const { origin, 'sec-websocket-protocol': offered = '' } = request.headers
+    const { 'sec-websocket-protocol': offered = '' } = request.headers
     if (request.url?.split('?')[0] !== path) return own ? 404 : 'other'
-    if (origin !== undefined && options.origins !== 'any' && !options.origins.includes(origin)) return 403
+    if (!isWelcome(request, options.origins)) return 403
     const names = offered.split(',').map((name) => name.trim())
     if (!protocols.some((protocol) => names.includes(protocol))) return 400
     return sockets.clients.size >= maxConnections ? 503 : undefined
   }
   server.on('upgrade', upgrade)
   if (own) await listening(own, host, port)
-  const close = () => {
+  const close = async () => {
     server.off('upgrade', upgrade)
-    own?.close()
+    if (own) await closing(own)
   }
   // A given server may not listen yet.
   return { port: (server.address() as AddressInfo | null)?.port ?? port, close }
+}
+
+/** Answers plain requests that only upgrades are served. */
+function ownServer(tls: HttpsServerOptions | undefined): HttpServer | HttpsServer {
+  const answer = (_: IncomingMessage, response: ServerResponse) => void response.writeHead(426).end()
+  return tls ? createHttpsServer(tls, answer) : createServer(answer)
+}
+
+function isWelcome({ headers }: IncomingMessage, origins: readonly string[] | 'any' | undefined): boolean {
+  const { origin, host } = headers
+  if (origin === undefined || origins === 'any') return true
+  if (origins) return origins.includes(origin)
+  // A sandboxed page has the origin "null", which is nobody's.
+  return URL.canParse(origin) && new URL(origin).host === host
 }
 
 function refuse(stream: Duplex, status: number): void {

@@ -73,7 +73,7 @@ describe.skipIf(!certificate)('tls', async () => {
     const channel = await connectTcp({ host: '127.0.0.1', port, tls: { ca: certificate!.cert } })
     expect(channel.binding).toBeUndefined()
     channel.abort(new Error('over'))
-    server.close()
+    await server.close()
   })
 
   it('refuses a certificate nobody vouches for', async () => {
@@ -110,7 +110,7 @@ describe('connecting', () => {
     const { port } = server.address() as AddressInfo
     const error = await connectTcp({ host: '127.0.0.1', port, tls: {}, timeoutMs: 50 }).catch((error) => error)
     expect(errorCode(error)).toBe('OPEN_FAILED')
-    server.close()
+    await server.close()
   })
 })
 
@@ -137,7 +137,7 @@ describe('listening', () => {
     const fourth = await connectTcp(address)
     await channels.next()
     for (const channel of [second, fourth]) channel.abort(new Error('over'))
-    server.close()
+    await server.close()
   })
 })
 
@@ -152,7 +152,7 @@ describe('a peer that is not ours', () => {
     channel.receive((bytes) => void heard.push(Buffer.from(bytes).toString()))
     expect(await channel.ended).toBeUndefined()
     expect(heard.join('')).toBe('abc')
-    server.close()
+    await server.close()
   })
 
   it('closes while we still send: what was sent arrives, then both are closed', async () => {
@@ -171,6 +171,6 @@ describe('a peer that is not ours', () => {
     await channel.ended
     await once(socket, 'end')
     expect(count).toBe(8 * 2 ** 20)
-    server.close()
+    await server.close()
   })
 })

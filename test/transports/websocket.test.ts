@@ -22,7 +22,7 @@ afterAll(() => {
 /** A server on any port, and the channels it takes. */
 async function listen(options: Partial<ListenWebSocketOptions> = {}) {
   const channels = new Arrivals<Channel>()
-  const server = await listenWebSocket({ protocols: PROTOCOLS, origins: [], onChannel: channels.add, ...options })
+  const server = await listenWebSocket({ protocols: PROTOCOLS, onChannel: channels.add, ...options })
   closers.push(server.close)
   return { channels, server, url: `ws://127.0.0.1:${server.port}/` }
 }
@@ -109,6 +109,16 @@ describe('opening', () => {
     }
   })
 
+  it('welcomes pages of its own address', async () => {
+    const { channels, url } = await listen()
+    const socket = new NodeWebSocket(url, PROTOCOLS, { origin: url.replace('ws:', 'http:').slice(0, -1) })
+    await once(socket, 'open')
+    await channels.next()
+    socket.terminate()
+    const sandboxed = new NodeWebSocket(url, PROTOCOLS, { origin: 'null' })
+    await once(sandboxed, 'error')
+  })
+
   it('can be aborted', async () => {
     const { url } = await listen()
     const stop = new AbortController()
@@ -148,13 +158,18 @@ describe('a given server', () => {
     expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('a page')
   })
 
-  it.skipIf(!certificate)('brings its TLS', async () => {
-    const server = createHttpsServer(certificate!)
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    closers.push(() => server.close())
-    const { channels } = await listen({ server })
-    const url = `wss://127.0.0.1:${(server.address() as AddressInfo).port}/`
+  it.skipIf(!certificate)('brings its TLS, or our own has it', async () => {
+    const given = createHttpsServer(certificate!)
+    given.listen(0, '127.0.0.1')
+    await once(given, 'listening')
+    closers.push(() => given.close())
+    await tryTls(await listen({ server: given }), (given.address() as AddressInfo).port)
+    const own = await listen({ tls: certificate! })
+    await tryTls(own, own.server.port)
+  })
+
+  async function tryTls({ channels }: { channels: Arrivals<Channel> }, port: number): Promise<void> {
+    const url = `wss://127.0.0.1:${port}/`
     const { channel } = await connectWebSocket(url, { protocols: PROTOCOLS, ca: certificate!.cert })
     const other = await channels.next()
     for (const each of [channel, other]) each.receive(() => {})
@@ -162,7 +177,7 @@ describe('a given server', () => {
     expect(await other.ended).toBeUndefined()
     const untrusted = await connectWebSocket(url, { protocols: PROTOCOLS }).catch((error) => error)
     expect(errorCode(untrusted)).toBe('OPEN_FAILED')
-  })
+  }
 })
 
 describe('a peer that breaks the rules', () => {
