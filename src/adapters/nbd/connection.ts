@@ -54,11 +54,14 @@ export class Connection {
   /** A request that waits until there is room for it. */
   #announced: Request | undefined
   #incoming: IncomingWrite | undefined
+  /** Requests that hold memory, and how much of it they hold. */
   #requests = 0
   #bytes = 0
+  /** Requests that are not answered yet. */
+  #working = 0
   #pumping = false
   #resolveFinished = () => {}
-  /** Resolves when the last request was answered and the wire was told to end. */
+  /** Resolves when no request is at work any more and the wire was told to end. */
   readonly finished: Promise<void>
 
   constructor(wire: Wire, directory: ExportDirectory<NbdExport>, pool: BufferPool, listener: ConnectionListener) {
@@ -118,7 +121,7 @@ export class Connection {
   }
 
   #endIfIdle(): void {
-    if (this.#state !== 'finishing' || this.#requests > 0) return
+    if (this.#state !== 'finishing' || this.#working > 0) return
     this.#state = 'ended'
     this.#wire.end()
     this.#resolveFinished()
@@ -223,10 +226,15 @@ export class Connection {
   #start(session: Session, request: Request, bytes: number, payload?: DataBuffer): void {
     this.#requests++
     this.#bytes += bytes
-    void session.runner.run(request, payload).then(() => {
+    const released = () => {
       this.#requests--
       this.#bytes -= bytes
       this.#pump()
+    }
+    if (session.runner.readNow(request, released)) return
+    this.#working++
+    void session.runner.run(request, payload, released).then(() => {
+      this.#working--
       this.#endIfIdle()
     })
   }

@@ -99,6 +99,17 @@ export class NbdExport {
     return this.#run((provider) => readFully(provider, target, offset))
   }
 
+  /** Whether {@link readNow} can be used now. */
+  get answersNow(): boolean {
+    return this.#gate === undefined && this.#provider.readAtSync !== undefined
+  }
+
+  /** Fills `target` before it returns. */
+  readNow(target: Uint8Array, offset: number): void {
+    const count = this.#provider.readAtSync!(target, offset)
+    if (count !== target.length) throw new StorageError('SHORT_READ', undefined, { context: { offset, got: count } })
+  }
+
   /** Stores `data`; it is borrowed until the promise settles. */
   write(data: Uint8Array, offset: number, terms: WriteTerms): Promise<void> {
     return this.#runWriting(terms, (provider) => writeFully(provider, data, offset))

@@ -46,24 +46,46 @@ export class RequestRunner {
   }
 
   /**
-   * Carries out a request that was found in order. `payload` holds a write's data and becomes the runner's. Never rejects; resolves when the answer
-   * is sent as far as it holds memory.
+   * Carries out a request that was found in order. `payload` holds a write's data and becomes the runner's. Never rejects; resolves when the answer is
+   * on its way. `released` is called when no memory is held for the request any more, which for a read is when the client has taken the answer.
    */
-  async run(request: Request, payload?: DataBuffer): Promise<void> {
+  async run(request: Request, payload: DataBuffer | undefined, released: () => void): Promise<void> {
+    if (request.command === COMMAND.READ) return this.#read(request, released)
     try {
-      if (request.command === COMMAND.READ) await this.#read(request)
-      else if (request.command === COMMAND.BLOCK_STATUS) await this.#status(request)
+      if (request.command === COMMAND.BLOCK_STATUS) await this.#status(request)
       else {
         await this.#change(request, payload)
         this.#wire.send([simpleReply(request, 0)])
       }
     } catch (error) {
-      // What the request asked for cannot be had here: that is an answer, not a fault of the disk.
-      if (!(error instanceof RequestFailure)) this.#failed(error)
-      this.refuse(request, toRequestFailure(error))
-    } finally {
-      if (payload) this.#pool.give(payload)
+      this.#fail(request, error)
     }
+    if (payload) this.#pool.give(payload)
+    released()
+  }
+
+  /**
+   * Carries out a read before it returns, where the storage answers without waiting; false where it does not. What is read is sent at once, so that
+   * a client which takes nothing stops its own requests, and the data is still in the processor's cache when the system copies it.
+   */
+  readNow(request: Request, released: () => void): boolean {
+    if (request.command !== COMMAND.READ || !this.#export.answersNow) return false
+    const buffer = this.#pool.take(request.length)
+    try {
+      this.#export.readNow(dataOf(buffer, request), request.offset)
+      this.#sendData(request, buffer, released)
+    } catch (error) {
+      this.#pool.give(buffer)
+      this.#fail(request, error)
+      released()
+    }
+    return true
+  }
+
+  #fail(request: Request, error: unknown): void {
+    // What is refused to a client is an answer, not a fault of the disk.
+    if (!(error instanceof RequestFailure)) this.#failed(error)
+    this.refuse(request, toRequestFailure(error))
   }
 
   /** Answers with a failure. */
@@ -76,9 +98,7 @@ export class RequestRunner {
     const durable = (flags & COMMAND_FLAG.FUA) !== 0
     switch (command) {
       case COMMAND.WRITE:
-        return payload
-          ? this.#export.write(payload.bytes.subarray(HEAD_ROOM, HEAD_ROOM + length), offset, { durable })
-          : Promise.resolve()
+        return payload ? this.#export.write(dataOf(payload, request), offset, { durable }) : Promise.resolve()
       case COMMAND.WRITE_ZEROES: {
         const allocated = (flags & COMMAND_FLAG.NO_HOLE) !== 0
         const fast = (flags & COMMAND_FLAG.FAST_ZERO) !== 0
@@ -97,22 +117,30 @@ export class RequestRunner {
     this.#wire.send([statusChunk(request, ALLOCATION_CONTEXT_ID, one ? ranges.slice(0, 1) : ranges)])
   }
 
-  async #read(request: Request): Promise<void> {
-    const { offset, length } = request
-    if (length === 0) return this.#wire.send([this.#structured ? emptyChunk(request) : simpleReply(request, 0)])
-    const buffer = this.#pool.take(length)
+  async #read(request: Request, released: () => void): Promise<void> {
+    const buffer = this.#pool.take(request.length)
     try {
-      await this.#export.read(buffer.bytes.subarray(HEAD_ROOM, HEAD_ROOM + length), offset)
-      const parts = this.#structured ? this.#chunks(request, buffer) : [simpleData(request, buffer)]
-      await new Promise<void>((resolve) => this.#wire.send(parts, resolve))
-    } finally {
+      await this.#export.read(dataOf(buffer, request), request.offset)
+      this.#sendData(request, buffer, released)
+    } catch (error) {
       this.#pool.give(buffer)
+      this.#fail(request, error)
+      released()
     }
+  }
+
+  /** Sends what was read; the buffer goes back to the pool once it is taken. */
+  #sendData(request: Request, buffer: DataBuffer, released: () => void): void {
+    this.#wire.send(this.#structured ? this.#chunks(request, buffer) : [simpleData(request, buffer)], () => {
+      this.#pool.give(buffer)
+      released()
+    })
   }
 
   /** The data of a read in chunks: one, or several where there are holes worth it. */
   #chunks(request: Request, buffer: DataBuffer): Uint8Array[] {
     const { offset, length } = request
+    if (length === 0) return [emptyChunk(request)]
     // Borders of chunks are to be at multiples of 512 of the disk.
     const stretches = length >= HOLE_BYTES && offset % 512 === 0 ? splitZeroes(buffer.words, length) : undefined
     const whole = (request.flags & COMMAND_FLAG.DF) !== 0 && stretches !== undefined && stretches.length > 1
@@ -133,6 +161,10 @@ export class RequestRunner {
     }
     return parts
   }
+}
+
+function dataOf(buffer: DataBuffer, { length }: Request): Uint8Array {
+  return buffer.bytes.subarray(HEAD_ROOM, HEAD_ROOM + length)
 }
 
 function simpleData(request: Request, { bytes, view }: DataBuffer): Uint8Array {

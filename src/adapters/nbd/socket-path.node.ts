@@ -2,11 +2,16 @@ import { lstat, unlink } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { StorageError } from '../../errors/storage-error.ts'
 
+/** The system's structure for addresses has 108 bytes on Linux and 104 elsewhere, with the final NUL. */
+const SOCKET_PATH_BYTES = process.platform === 'linux' ? 107 : 103
+
 /**
  * Makes the path of a unix socket free: a socket that nobody answers at was left by a process that ended, and is removed.
- * @throws StorageError `OPEN_FAILED` when somebody answers there, or when what is there is not a socket.
+ * @throws StorageError `OPEN_FAILED` when somebody answers there, what is there is not a socket, or the path is too long for one.
  */
 export async function freeSocketPath(path: string): Promise<void> {
+  // Longer ones are cut without a word, and the server would listen somewhere else.
+  if (Buffer.byteLength(path) > SOCKET_PATH_BYTES) throw refused(path, `is longer than ${SOCKET_PATH_BYTES} bytes`)
   try {
     if (!(await lstat(path)).isSocket()) throw refused(path, 'is something else than a socket')
     if (await answers(path)) throw refused(path, 'is in use by another server')

@@ -108,9 +108,9 @@ export class SocketWire implements Wire {
    * handle is not part of Node's documented interface: undefined where it is not there.
    */
   #readingInPlace(accepted: Socket): Socket | undefined {
-    const owner = accepted as unknown as { _handle?: unknown }
+    const owner = accepted as unknown as { _handle?: { useUserBuffer?: unknown } | null }
     const handle = owner._handle
-    if (typeof handle !== 'object' || handle === null || !('useUserBuffer' in handle)) return undefined
+    if (typeof owner._handle?.useUserBuffer !== 'function') return undefined
     owner._handle = null
     // Without its handle this only tells the server that it has one connection less to wait for.
     accepted.destroy()

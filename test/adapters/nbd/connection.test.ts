@@ -17,26 +17,39 @@ const KiB = 1024
 const MiB = 1024 * KiB
 
 /** A storage whose calls wait until the test lets them go. */
-class HeldStorage extends MemoryStorage {
+class HeldStorage implements StorageProvider {
+  readonly size: number
   readonly held: { kind: string; offset: number; go: () => void }[] = []
+  readonly #inner: MemoryStorage
+
+  constructor(size: number) {
+    this.size = size
+    this.#inner = new MemoryStorage(size, { sparse: true })
+  }
 
   #hold(kind: string, offset: number): Promise<void> {
     return new Promise((go) => this.held.push({ kind, offset, go }))
   }
 
-  override async readAt(target: Uint8Array, offset: number): Promise<number> {
+  async readAt(target: Uint8Array, offset: number): Promise<number> {
     await this.#hold('read', offset)
-    return super.readAt(target, offset)
+    return this.#inner.readAt(target, offset)
   }
 
-  override async writeAt(data: Uint8Array, offset: number): Promise<number> {
+  async writeAt(data: Uint8Array, offset: number): Promise<number> {
     await this.#hold('write', offset)
-    return super.writeAt(data, offset)
+    return this.#inner.writeAt(data, offset)
   }
 
-  override async flush(): Promise<void> {
+  async flush(): Promise<void> {
     await this.#hold('flush', 0)
   }
+
+  close(): Promise<void> {
+    return this.#inner.close()
+  }
+
+  cancelWrites(): void {}
 
   async release(index = 0): Promise<void> {
     this.held.splice(index, 1)[0]!.go()
@@ -376,7 +389,7 @@ describe('the peer is held back', () => {
   })
 
   it('by the bytes they hold', async () => {
-    const disk = new HeldStorage(2 ** 30, { sparse: true })
+    const disk = new HeldStorage(2 ** 30)
     const client = new FakeClient(disk).choose('simple')
     const half = BYTES_IN_FLIGHT / 2
     client.connection.receive(join([half, half, 1].map((length) => request({ command: COMMAND.READ, length }))))
@@ -391,14 +404,13 @@ describe('the peer is held back', () => {
     const client = new FakeClient(filled(4 * MiB)).choose('simple')
     client.taking = false
     const reads = Array.from({ length: 16 }, () => request({ command: COMMAND.READ, length: 256 * KiB }))
-    for (const read of reads) {
-      if (client.reading) client.connection.receive(read)
-      await settle()
-    }
+    client.connection.receive(join(reads))
+    await settle()
     expect(client.reading).toBe(false)
     expect(client.unsent).toBeLessThanOrEqual(SEND_AHEAD_BYTES + 256 * KiB + 16)
-    client.takeAll()
+    for (let turn = 0; turn < 4; turn++) client.takeAll()
     expect(client.reading).toBe(true)
+    expect(client.received().length).toBe(reads.length * (16 + 256 * KiB))
   })
 
   it('while it shakes hands', () => {
@@ -417,7 +429,7 @@ describe('the peer is held back', () => {
   })
 
   it('and a header that came before its place keeps waiting', async () => {
-    const disk = new HeldStorage(2 ** 30, { sparse: true })
+    const disk = new HeldStorage(2 ** 30)
     const client = new FakeClient(disk).choose('simple')
     client.connection.receive(request({ command: COMMAND.READ, length: BYTES_IN_FLIGHT }))
     const write = request({ command: COMMAND.WRITE, payload: hex('"late"'), cookie: 2 })
@@ -431,6 +443,16 @@ describe('the peer is held back', () => {
 })
 
 describe('a connection ends', () => {
+  it('without waiting for a client that does not take its answers: that is the time limit of the wire', async () => {
+    const client = new FakeClient(filled(MiB)).choose('simple')
+    client.taking = false
+    client.connection.receive(request({ command: COMMAND.READ, length: MiB }))
+    client.connection.finish()
+    await client.connection.finished
+    expect(client.ended).toBe(true)
+    client.takeAll()
+  })
+
   it('after DISC, when what came before is answered, and what comes behind is ignored', async () => {
     const disk = new HeldStorage(64 * KiB)
     const client = new FakeClient(disk).choose('simple')
