@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import { InvalidArgumentError } from '../errors/invalid-argument-error.ts'
 import { parseSize } from './sizes.ts'
 
@@ -24,4 +25,9 @@ export function parseDiskAddress(text: string): DiskAddress {
 export function addressText(address: DiskAddress): string {
   if (address.kind === 'file') return address.path
   return address.size === undefined ? 'memory:' : `memory:${address.size}`
+}
+
+/** What a disk is called where nobody gave it a name. */
+export function diskName(address: DiskAddress): string {
+  return address.kind === 'file' ? basename(address.path) : 'memory'
 }

@@ -2,19 +2,16 @@
 import { setMaxListeners } from 'node:events'
 import { InvalidArgumentError } from '../errors/invalid-argument-error.ts'
 import { parseCommandLine } from './command-line.ts'
-import { copy } from './commands/copy.ts'
-import { rehearse } from './commands/rehearse.ts'
 import { createOutput } from './output.ts'
 
 /** Runs one command; resolves with the exit code: 0 done, 1 failed, 2 used wrongly. */
 async function run(args: readonly string[]): Promise<number> {
   const request = parseCommandLine(args)
-  if (request.command === 'none') return request.exitCode
+  if ('exitCode' in request) return request.exitCode
   const output = createOutput(request.output)
   const { signal, stopListening } = cancelOnInterrupt()
   try {
-    if (request.command === 'copy') await copy(request.options, output, signal)
-    else await rehearse(request.options, output, signal)
+    await request.run(output, signal)
     return 0
   } catch (error) {
     output.failure(error)

@@ -92,3 +92,15 @@ function sizeMismatch(address: DiskAddress, got: number, expected: number, advic
   const message = `"${addressText(address)}" has ${got} bytes and the source ${expected}${advice}`
   return new StorageError('SIZE_MISMATCH', message, { context: { got, expected } })
 }
+
+/** The same failure, and that the destination must not be used. */
+export function incomplete(error: unknown, path: string): unknown {
+  return remarked(error, `"${path}" is incomplete`)
+}
+
+/** The same failure, and what follows from it. */
+export function remarked(error: unknown, remark: string): unknown {
+  if (!(error instanceof StorageError)) return error
+  const message = error.code === 'ABORTED' ? 'cancelled' : error.message
+  return new StorageError(error.code, `${message}; ${remark}`, { cause: error, context: error.context })
+}

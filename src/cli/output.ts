@@ -9,6 +9,10 @@ export interface Output {
   progress(progress: PhaseProgress): void
   /** A remark for people; machines do not get it. */
   note(line: string): void
+  /** Something to be careful about; machines get it as an event. */
+  warn(line: string): void
+  /** A step that others may wait for, such as an address that can be used now: a line for people, an object for machines. */
+  event(event: string, fields: Readonly<Record<string, unknown>>, line: string): void
   /** The end of a command that did its work. `lines` for people, `fields` for machines. */
   result(fields: Readonly<Record<string, unknown>>, lines: readonly string[]): void
   /** The end of one that did not: one line, and the stack only in debug mode. */
@@ -58,6 +62,14 @@ class HumanOutput implements Output {
     process.stderr.write(`${line}\n`)
   }
 
+  warn(line: string): void {
+    this.note(`WARNING: ${line}`)
+  }
+
+  event(_event: string, _fields: Readonly<Record<string, unknown>>, line: string): void {
+    this.note(line)
+  }
+
   result(_fields: Readonly<Record<string, unknown>>, lines: readonly string[]): void {
     this.close()
     process.stdout.write(`${lines.join('\n')}\n`)
@@ -85,6 +97,15 @@ class JsonOutput implements Output {
   }
 
   note(): void {}
+
+  warn(line: string): void {
+    writeObject({ event: 'warning', message: line })
+    process.stderr.write(`WARNING: ${line}\n`)
+  }
+
+  event(event: string, fields: Readonly<Record<string, unknown>>): void {
+    writeObject({ event, ...fields })
+  }
 
   result(fields: Readonly<Record<string, unknown>>): void {
     writeObject({ event: 'result', ...fields })

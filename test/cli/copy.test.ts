@@ -198,7 +198,7 @@ describe('blockferry copy', () => {
 })
 
 describe('copy', () => {
-  const output = { progress() {}, note() {}, result() {}, failure() {}, close() {} }
+  const output = { progress() {}, note() {}, warn() {}, event() {}, result() {}, failure() {}, close() {} }
   const options = async (): Promise<CopyOptions> => ({
     from: parseDiskAddress(await noise(5 * BLOCK)),
     to: parseDiskAddress(newPath()),

@@ -11,7 +11,7 @@ import { blockCount } from '../../storage/range.ts'
 import { rootHash } from '../../storage/root-hash.ts'
 import { walkTogether } from '../../storage/sequential-reader.ts'
 import { addressText, type DiskAddress } from '../disk-address.ts'
-import { type Destination, openDestination, openSource, refuseSameFile } from '../open-disk.ts'
+import { type Destination, incomplete, openDestination, openSource, refuseSameFile } from '../open-disk.ts'
 import type { Output } from '../output.ts'
 import { PhaseMeter } from '../phase-progress.ts'
 import { formatDuration, formatSize } from '../sizes.ts'
@@ -177,11 +177,4 @@ function report(
       root === undefined ? 'not verified' : `verified, root hash ${root}`,
     ],
   )
-}
-
-/** The same failure, and that the destination must not be used. */
-function incomplete(error: unknown, path: string): unknown {
-  if (!(error instanceof StorageError)) return error
-  const message = error.code === 'ABORTED' ? 'cancelled' : error.message
-  return new StorageError(error.code, `${message}; "${path}" is incomplete`, { cause: error, context: error.context })
 }

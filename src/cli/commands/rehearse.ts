@@ -2,7 +2,6 @@ import { setMaxListeners } from 'node:events'
 import { combineErrors, StorageError } from '../../errors/storage-error.ts'
 import { type LiveMigrationResult, migrateLive } from '../../migration/migrate-live.ts'
 import { Migrator } from '../../migration/migrator.ts'
-import type { MigrationProgress } from '../../migration/progress.ts'
 import { createDirtyTracker } from '../../modules/dirty-tracker.ts'
 import { SyntheticWriter, type WritePattern } from '../../modules/synthetic-writer.ts'
 import { AnyBlockOrder } from '../../orders/any-block-order.ts'
@@ -11,6 +10,7 @@ import { digestText } from '../../storage/hash-tree.ts'
 import type { StorageProvider } from '../../storage/provider.ts'
 import { blockCount } from '../../storage/range.ts'
 import { addressText, type DiskAddress } from '../disk-address.ts'
+import { phaseOf } from '../migration-phase.ts'
 import { openSource } from '../open-disk.ts'
 import type { Output } from '../output.ts'
 import { PacedDisk } from '../paced-disk.ts'
@@ -148,13 +148,6 @@ async function expectEqual(
   if (difference.bytes === 0) return
   const { blocks, firstOffset } = difference
   throw new StorageError('VERIFY_FAILED', `${blocks} blocks differ after the move, the first at ${firstOffset}`)
-}
-
-function phaseOf(progress: MigrationProgress, size: number, blockSize: number) {
-  const { phase, round, bytesPerSecond, timeLeftMs } = progress
-  const bytes = Math.min(progress.movedBlocks * blockSize, size)
-  const name = phase === 'full' ? 'move' : phase === 'dirty' ? `round ${round}` : phase
-  return { phase: name, bytes, totalBytes: size, bytesPerSecond, timeLeftMs, details: { ...progress } }
 }
 
 function report(options: RehearseOptions, size: number, outcome: Outcome, output: Output): void {
