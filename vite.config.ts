@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { rendezvousPlugin } from './demo/travel/rendezvous.node.ts'
 
 const project = fileURLToPath(new URL('.', import.meta.url))
 
@@ -12,7 +13,8 @@ export default defineConfig({
     fs: { allow: [project] },
   },
   // Found by Vite only while a page loads otherwise, and then the page reloads in the middle of a test.
-  optimizeDeps: { include: ['idb-keyval', 'hash-wasm'] },
+  optimizeDeps: { include: ['idb-keyval', 'hash-wasm', 'qrcode-generator'] },
+  plugins: [rendezvousPlugin()],
   worker: { format: 'es' },
   build: { outDir: fileURLToPath(new URL('build/demo', import.meta.url)), emptyOutDir: true, target: 'es2022' },
   test: {

@@ -3,7 +3,7 @@ import util from 'node:util'
 import { buildKernels, checkNode, ensureInstalled, fail, project } from './install.mjs'
 
 checkNode()
-const port = readPort()
+const { port, host } = readOptions()
 ensureInstalled()
 if (!buildKernels()) fail('the kernels could not be built; the message is above')
 
@@ -16,14 +16,16 @@ try {
     logLevel: 'warn',
     clearScreen: false,
     // A port that was asked for is not silently another one.
-    server: port === undefined ? {} : { port, strictPort: true },
+    server: { ...(port === undefined ? {} : { port, strictPort: true }), ...(host === undefined ? {} : { host }) },
   })
   await server.listen()
 } catch (error) {
   fail(`the page could not be served: ${error instanceof Error ? error.message : error}`)
 }
-const [address] = [...(server.resolvedUrls?.local ?? []), ...(server.resolvedUrls?.network ?? [])]
+const { local = [], network = [] } = server.resolvedUrls ?? {}
+const [address] = [...local, ...network]
 console.log(`blockferry is at ${address}  (stop with Ctrl+C)`)
+for (const other of network) if (other !== address) console.log(`other devices in this network: ${other}`)
 
 let stopping = false
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
@@ -34,17 +36,26 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   })
 }
 
-function readPort() {
-  let text
+/** The port, else any; and the host: this machine alone unless `--host` lets the network in, or one of its addresses. */
+function readOptions() {
+  let port
+  let host
   try {
-    text = util.parseArgs({ options: { port: { type: 'string' } } }).values.port ?? process.env.PORT
+    // `--host` alone means all addresses; the parser knows no option with a value that may be left out.
+    const args = process.argv.slice(2).flatMap((arg, index, all) => {
+      const isBare = arg === '--host' && (all[index + 1] === undefined || all[index + 1].startsWith('-'))
+      return isBare ? ['--host', '0.0.0.0'] : [arg]
+    })
+    const { values } = util.parseArgs({ args, options: { port: { type: 'string' }, host: { type: 'string' } } })
+    port = values.port ?? process.env.PORT
+    host = values.host
   } catch (error) {
-    console.error(`${error.message} (usage: npm start -- --port 8080)`)
+    console.error(`${error.message} (usage: npm start -- --port 8080 --host)`)
     process.exit(2)
   }
-  if (text === undefined || text === '') return undefined
-  const port = Number(text)
-  if (Number.isInteger(port) && port > 0 && port < 65536) return port
-  console.error(`"${text}" is not a port: a whole number from 1 to 65535`)
+  if (port === undefined || port === '') return { port: undefined, host }
+  const number = Number(port)
+  if (Number.isInteger(number) && number > 0 && number < 65536) return { port: number, host }
+  console.error(`"${port}" is not a port: a whole number from 1 to 65535`)
   process.exit(2)
 }
