@@ -6,7 +6,7 @@ import { type ArrivingDevice, FromProtocol } from '../protocol/from-protocol.ts'
 import type { DevInfo } from '../protocol/packets/dev-info.ts'
 import type { Packet } from '../protocol/packets/packet.ts'
 import { createBlockHasher } from '../storage/block-hasher.ts'
-import { HashTree } from '../storage/hash-tree.ts'
+import { digestText, HashTree } from '../storage/hash-tree.ts'
 import { HashingStorage } from '../storage/hashing-storage.ts'
 import type { StorageProvider } from '../storage/provider.ts'
 
@@ -43,6 +43,9 @@ export interface ReceivedDisk extends OfferedDisk {
 
 /** Largest block that a peer may use: whole blocks are what arrives. */
 const LARGEST_BLOCK_BYTES = 2 ** 24
+
+/** Blocks of a disk that a peer may offer: 16 TiB of 64 KiB blocks. A few bits are kept for each, 128 MiB at most. */
+const LARGEST_BLOCK_COUNT = 2 ** 28
 
 /**
  * Takes the disk that the peer sends; resolves as soon as it is announced and there is a place for it, long before its blocks are here.
@@ -87,6 +90,9 @@ class Arrival {
     if (size < 1 || blockSize > LARGEST_BLOCK_BYTES || (blockSize & (blockSize - 1)) !== 0 || blockSize < 512) {
       throw new StorageError('MALFORMED', `The peer offers ${size} bytes in blocks of ${blockSize}.`)
     }
+    if (size / blockSize > LARGEST_BLOCK_COUNT) {
+      throw new StorageError('LIMIT_EXCEEDED', `The peer offers ${size} bytes in blocks of ${blockSize}.`)
+    }
     const storage = await this.#options.create({ name, size, blockSize })
     if (this.#options.connection.dialect !== 'silo')
       this.#tree = new HashTree(size, blockSize, await createBlockHasher())
@@ -102,9 +108,14 @@ class Arrival {
     this.#cache = cache
     return {
       provider: cache.remote,
-      invalidate: (blocks) => cache.remote.invalidate(blocks),
-      available: (offset, length) => cache.remote.available(offset, length),
-      root: async (leafSize) => this.#root(leafSize),
+      invalidate: (blocks) => {
+        this.#agreed = undefined
+        cache.remote.invalidate(blocks)
+      },
+      available: () => {
+        throw new StorageError('NOT_SUPPORTED', 'The disk begins empty here: nothing of it is here already.')
+      },
+      root: async (leafSize, digest) => this.#root(leafSize, digest),
       event: (event) => (event.type === 'completed' ? this.#complete() : undefined),
     }
   }
@@ -122,18 +133,21 @@ class Arrival {
     this.#reject(error)
   }
 
-  #root(leafSize: number): Uint8Array {
+  #root(leafSize: number, theirs: Uint8Array): Uint8Array {
     if (leafSize !== this.#tree?.blockSize) throw new StorageError('MALFORMED', 'The peer changed the block size.')
     if (this.#cache!.missingBlocks > 0) {
       throw new StorageError('VERIFY_FAILED', `${this.#cache!.missingBlocks} blocks are still missing here.`)
     }
-    this.#agreed = this.#tree.root()
-    return this.#agreed
+    const ours = this.#tree.root()
+    this.#agreed = digestText(ours) === digestText(theirs) ? ours : undefined
+    return ours
   }
 
   async #complete(): Promise<void> {
     const missing = this.#cache!.missingBlocks
     if (missing > 0) throw new StorageError('VERIFY_FAILED', `${missing} blocks are still missing here.`)
+    if (this.#tree && !this.#agreed)
+      throw new StorageError('VERIFY_FAILED', 'The peer has not shown the same root hash.')
     await this.#cache!.remote.flush()
     this.#isHandedOver = true
     this.#gate!.unlock()

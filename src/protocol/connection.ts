@@ -1,18 +1,15 @@
 import { type Clock, systemClock } from '../async/clock.ts'
-import { errorCode, StorageError } from '../errors/storage-error.ts'
+import { InvalidArgumentError } from '../errors/invalid-argument-error.ts'
+import { StorageError } from '../errors/storage-error.ts'
 import type { Channel } from './channel.ts'
-import { HELLO_MS, LARGEST_PAYLOAD_BYTES, LOST_AFTER_MS, PING_AFTER_MS, WINDOW_BYTES } from './limits.ts'
-import { encodeHello, type Hello } from './packets/hello.ts'
-import type { Packet } from './packets/packet.ts'
-import { failureOf, peerError } from './peer-error.ts'
+import { CONTROL_DEVICE, Handshake } from './handshake.ts'
+import { CLOSE_MS, HELLO_MS } from './limits.ts'
+import { watchPeer } from './liveness.ts'
+import { failureOf } from './peer-error.ts'
 import { type Dialect, ProtocolRW } from './protocol-rw.ts'
-import { type ConnectionRole, createNonce, proveSecret, sameProof } from './secret-proof.ts'
+import { type ConnectionRole, SECRET_BYTES } from './secret-proof.ts'
 
-/** The device number of everything that is about the connection itself. */
-export const CONTROL_DEVICE = 0
-
-/** The version of `blockferry/1` that this code speaks. */
-export const PROTOCOL_VERSION = 1
+export { CONTROL_DEVICE, PROTOCOL_VERSION } from './handshake.ts'
 
 /** How a connection is set up. */
 export interface ConnectionOptions {
@@ -20,7 +17,10 @@ export interface ConnectionOptions {
   dialect?: Dialect
   /** Whether this side called or was called. */
   role: ConnectionRole
-  /** At least 16 bytes that the peer must know too. Without one, a peer that insists on one is refused. Not for dialect `silo`. */
+  /**
+   * At least 16 bytes that the peer must know too. Without one, a peer that insists on one is refused. Not for dialect `silo`. Over a channel
+   * without a `binding` it keeps strangers out, but not somebody who sits between the two and passes everything on.
+   */
   secret?: Uint8Array
   clock?: Clock
 }
@@ -29,138 +29,46 @@ export interface ConnectionOptions {
 export interface Connection {
   readonly rw: ProtocolRW
   readonly dialect: Dialect
-  /** Ends it in order, or, with an error, tells the peer why first. */
+  /** Ends it in order, or, with an error, tells the peer why first. A peer that does not take part in it is cut off after `CLOSE_MS`. */
   close(error?: unknown): Promise<void>
 }
 
 /**
  * Agrees with the peer on version, limits and secret, and watches that it stays alive. Dialect `silo` knows none of that: there the
- * connection is just made.
- * @throws StorageError `INCOMPATIBLE`, `UNAUTHORIZED`, `PEER_LOST`, `MALFORMED`; the lanes are ended then.
+ * connection is just made. Nothing the peer asks is done before it has proved the secret.
+ * @throws StorageError `INCOMPATIBLE`, `UNAUTHORIZED`, `PEER_LOST`, `MALFORMED`; the lanes are ended then. InvalidArgumentError
  */
 export async function openConnection(lanes: readonly Channel[], options: ConnectionOptions): Promise<Connection> {
-  const { dialect = 'blockferry/1', clock = systemClock } = options
-  const rw = new ProtocolRW(lanes, { dialect })
+  const { dialect = 'blockferry/1', clock = systemClock, secret } = options
+  if (secret && secret.length < SECRET_BYTES) {
+    throw new InvalidArgumentError('secret', `at least ${SECRET_BYTES} bytes`, secret.length)
+  }
+  if (secret && dialect === 'silo') throw new InvalidArgumentError('secret', 'no secret in dialect silo', 'one')
+  const isOurs = dialect !== 'silo'
+  const rw = new ProtocolRW(lanes, {
+    dialect,
+    clock,
+    unproven: isOurs,
+    ...(isOurs ? { lastWords: (reason: unknown) => ({ kind: 'farewell', ...failureOf(reason) }) as const } : {}),
+  })
   const close = async (error?: unknown) => {
-    if (error !== undefined && dialect !== 'silo') {
-      // Told if it can be; the connection ends either way.
-      await rw.post(CONTROL_DEVICE, { kind: 'farewell', ...failureOf(error) }, { urgent: true }).catch(() => {})
+    if (error !== undefined) rw.fail(error)
+    else await inTime(rw.close(), CLOSE_MS, clock).catch((late: unknown) => rw.abort(late))
+    await rw.left
+  }
+  if (isOurs) {
+    try {
+      await inTime(new Handshake(rw, lanes, options).run(), HELLO_MS, clock)
+    } catch (error) {
+      rw.fail(error)
+      throw error
     }
-    await rw.close()
+    watchPeer(rw, CONTROL_DEVICE, clock)
   }
-  if (dialect === 'silo') return { rw, dialect, close }
-  const handshake = new Handshake(rw, lanes[0]!, options)
-  try {
-    await within(handshake.run(), HELLO_MS, clock)
-  } catch (error) {
-    await close(error)
-    rw.abort(error)
-    throw error
-  }
-  watchPeer(rw, clock)
   return { rw, dialect, close }
 }
 
-/** Hello and proof in both directions. */
-class Handshake {
-  readonly #rw: ProtocolRW
-  readonly #lane: Channel
-  readonly #options: ConnectionOptions
-  readonly #theirs: Promise<Hello>
-  readonly #proof: Promise<Uint8Array>
-
-  constructor(rw: ProtocolRW, lane: Channel, options: ConnectionOptions) {
-    this.#rw = rw
-    this.#lane = lane
-    this.#options = options
-    let hello: ((packet: Hello) => void) | undefined
-    let proof: ((mac: Uint8Array) => void) | undefined
-    const ended = rw.ended.then((reason): never => {
-      throw reason ?? new StorageError('PEER_LOST', 'The peer closed the connection before it said who it is.')
-    })
-    this.#theirs = Promise.race([new Promise<Hello>((resolve) => (hello = resolve)), ended])
-    this.#proof = Promise.race([new Promise<Uint8Array>((resolve) => (proof = resolve)), ended])
-    this.#theirs.catch(() => {}) // Thrown where it is awaited.
-    this.#proof.catch(() => {})
-    rw.handle(CONTROL_DEVICE, (packet, id) => {
-      if (packet.kind === 'hello' && hello) {
-        hello(packet)
-        hello = undefined
-      } else if (packet.kind === 'proof' && proof) {
-        proof(packet.mac)
-        proof = undefined
-      } else return control(rw, packet, id)
-    })
-  }
-
-  async run(): Promise<void> {
-    const { secret, role } = this.#options
-    const ours: Hello = {
-      kind: 'hello',
-      version: PROTOCOL_VERSION,
-      required: 0,
-      offered: 0,
-      largestPayload: LARGEST_PAYLOAD_BYTES,
-      window: WINDOW_BYTES,
-      hasSecret: secret !== undefined,
-      nonce: createNonce(),
-    }
-    // A lane that has ended says so through `ended`, with the better reason.
-    await this.#rw.post(CONTROL_DEVICE, ours, { urgent: true }).catch(() => {})
-    const theirs = await this.#theirs
-    if (theirs.version < PROTOCOL_VERSION || (theirs.required & ~ours.offered) !== 0) {
-      throw new StorageError('INCOMPATIBLE', undefined, {
-        context: { version: theirs.version, required: theirs.required },
-      })
-    }
-    if (theirs.hasSecret !== ours.hasSecret) {
-      throw new StorageError('UNAUTHORIZED', 'Only one of the two sides has a secret.')
-    }
-    this.#rw.limitWindow(Math.max(1, theirs.window))
-    if (!secret) return
-    const [dialerHello, listenerHello] = role === 'dialer' ? [ours, theirs] : [theirs, ours]
-    const context = {
-      dialerHello: encodeHello(dialerHello).head,
-      listenerHello: encodeHello(listenerHello).head,
-      binding: this.#lane.binding ?? new Uint8Array(0),
-    }
-    const mac = await proveSecret(secret, { ...context, role })
-    const expected = await proveSecret(secret, { ...context, role: role === 'dialer' ? 'listener' : 'dialer' })
-    await this.#rw.post(CONTROL_DEVICE, { kind: 'proof', mac }, { urgent: true }).catch(() => {})
-    if (!sameProof(expected, await this.#proof)) throw new StorageError('UNAUTHORIZED')
-  }
-}
-
-/** What a side answers on the control device once it is set up. */
-function control(rw: ProtocolRW, packet: Packet, id: number): Promise<void> | void {
-  if (packet.kind === 'ping')
-    return rw.respond(CONTROL_DEVICE, id, { kind: 'ping-response' }, { urgent: true }).catch(() => {})
-  if (packet.kind === 'farewell') throw peerError(packet, 'PEER_LOST')
-  throw new StorageError('MALFORMED', `The peer sent a ${packet.kind} where none belongs.`)
-}
-
-/** Asks after a silence whether the peer is there, and ends the connection after a long one. */
-function watchPeer(rw: ProtocolRW, clock: Clock): void {
-  let heardAt = clock.now()
-  rw.onArrival = () => {
-    heardAt = clock.now()
-  }
-  const stop = new AbortController()
-  void rw.ended.then(() => stop.abort())
-  const watch = async () => {
-    for (;;) {
-      await clock.sleep(PING_AFTER_MS, stop.signal)
-      const silentMs = clock.now() - heardAt
-      if (silentMs >= LOST_AFTER_MS) rw.abort(new StorageError('PEER_LOST', 'The peer has been silent for too long.'))
-      else if (silentMs >= PING_AFTER_MS) rw.request(CONTROL_DEVICE, { kind: 'ping' }, { urgent: true }).catch(() => {})
-    }
-  }
-  watch().catch((error: unknown) => {
-    if (errorCode(error) !== 'ABORTED') rw.abort(error)
-  })
-}
-
-async function within<Value>(work: Promise<Value>, ms: number, clock: Clock): Promise<Value> {
+async function inTime<Value>(work: Promise<Value>, ms: number, clock: Clock): Promise<Value> {
   const stop = new AbortController()
   const late = clock.sleep(ms, stop.signal).then((): never => {
     throw new StorageError('PEER_LOST', 'The peer does not answer.')

@@ -1,6 +1,8 @@
 import { StorageError } from '../errors/storage-error.ts'
 import type { StorageProvider } from '../storage/provider.ts'
-import { READ_BYTES } from './limits.ts'
+import { ArrivingWrites } from './arriving-writes.ts'
+import { BlockGenerations } from './block-generations.ts'
+import { ACK_RANGES, READ_BYTES } from './limits.ts'
 import type { AckRange } from './packets/acks.ts'
 import type { DevInfo } from './packets/dev-info.ts'
 import type { Event } from './packets/event.ts'
@@ -41,7 +43,11 @@ export class FromProtocol {
   #device: Promise<ArrivingDevice>
   #announce!: (info: DevInfo) => void
   #info: DevInfo | undefined
+  readonly #generations = new BlockGenerations()
+  readonly #writes = new ArrivingWrites(this.#generations)
   #acks: AckRange[] = []
+  /** The source has said that it is done; what it writes after that is not for it to write. */
+  #isCompleted = false
 
   constructor(rw: ProtocolRW, dev: number, create: DeviceFactory) {
     this.#rw = rw
@@ -89,17 +95,25 @@ export class FromProtocol {
   }
 
   #serve(packet: Packet, id: number): Promise<void> | void {
+    if (this.#isCompleted && CHANGING.has(packet.kind)) {
+      throw new StorageError('MALFORMED', `The peer sent a ${packet.kind} after it had handed the disk over.`)
+    }
     switch (packet.kind) {
       case 'dev-info':
         this.announce(packet)
         // A place that cannot be made ends the connection with the reason.
         return this.#device.then(() => {})
       case 'write-at':
-        return this.#answered(packet, id, (device) => this.#write(device, packet, id))
+        return this.#answered(packet, id, (device) => this.#write(device, packet, { id, generation: 0 }))
+      case 'write-newer':
+        return this.#answered(packet, id, (device) => {
+          const { generation, write } = packet
+          return this.#write(device, write, { id, generation })
+        })
       case 'write-at-with-map':
         return this.#answered(packet, id, async ({ provider }) => {
-          const bytes = await this.#store(provider, packet.offset, packet.data)
-          return { kind: 'write-at-response', bytes }
+          await this.#store(provider, packet, 0)
+          return { kind: 'write-at-response', bytes: packet.data.length }
         })
       case 'read-at':
         return this.#answered(packet, id, (device) => this.#read(device, packet.offset, packet.length))
@@ -107,7 +121,7 @@ export class FromProtocol {
         return this.#answered(packet, id, (device) => this.#invalidate(device, packet.blockSize, packet.blocks))
       case 'event':
         return this.#answered(packet, id, async (device) => {
-          await device.event?.(packet)
+          await this.#event(device, packet)
           return { kind: 'event-response' }
         })
       case 'hashes':
@@ -165,7 +179,11 @@ export class FromProtocol {
     throw error
   }
 
-  async #write({ provider, available }: ArrivingDevice, packet: WriteAt, id: number): Promise<Packet | undefined> {
+  async #write(
+    { provider, available }: ArrivingDevice,
+    packet: WriteAt,
+    { id, generation }: { id: number; generation: number },
+  ): Promise<Packet | undefined> {
     if (packet.form === 'you-already-have') {
       for (const block of packet.blocks) {
         const offset = block * packet.blockSize
@@ -176,34 +194,62 @@ export class FromProtocol {
       return { kind: 'write-at-response', bytes: (packet.blocks.length * packet.blockSize) % 2 ** 32 }
     }
     if (packet.form === 'hash') throw new StorageError('NOT_SUPPORTED', 'Blocks are not fetched from elsewhere here.')
-    let length: number
+    let { length } = packet as { length?: number }
     if (packet.form === 'zeroes' && packet.segments.length === 0) {
-      length = await this.#zero(provider, packet.offset, packet.length)
-    } else length = await this.#store(provider, packet.offset, await expandWrite(packet))
-    if (this.#rw.dialect === 'silo') return { kind: 'write-at-response', bytes: length % 2 ** 32 }
+      await this.#zero(provider, packet, generation)
+    } else {
+      const data = await expandWrite(packet)
+      length = data.length
+      await this.#store(provider, { offset: packet.offset, data }, generation)
+    }
+    if (this.#rw.dialect === 'silo') return { kind: 'write-at-response', bytes: length! % 2 ** 32 }
     this.#acknowledge(id)
     return undefined
   }
 
-  async #store(provider: StorageProvider, offset: number, data: Uint8Array): Promise<number> {
-    if (offset + data.length > provider.size) {
-      throw new StorageError('MALFORMED', 'The peer writes past the end of the disk.', { context: { offset } })
-    }
-    const count = await provider.writeAt(data, offset)
-    if (count === data.length) return count
-    throw new StorageError('SHORT_WRITE', undefined, { context: { offset, expected: data.length, got: count } })
+  #store(
+    provider: StorageProvider,
+    { offset, data }: { offset: number; data: Uint8Array },
+    generation: number,
+  ): Promise<void> {
+    return this.#arrive(provider, { offset, length: data.length, generation }, async (from, to) => {
+      await writeAll(provider, data.subarray(from - offset, to - offset), from)
+    })
   }
 
-  async #zero(provider: StorageProvider, offset: number, length: number): Promise<number> {
-    if (offset + length > provider.size) {
+  #zero(
+    provider: StorageProvider,
+    { offset, length }: { offset: number; length: number },
+    generation: number,
+  ): Promise<void> {
+    return this.#arrive(provider, { offset, length, generation }, async (from, to) => {
+      if (provider.zeroAt) {
+        checkCount(await provider.zeroAt(from, to - from), from, to - from)
+        return
+      }
+      const zeroes = new Uint8Array(Math.min(to - from, READ_BYTES))
+      for (let at = from; at < to; at += zeroes.length) {
+        await writeAll(provider, zeroes.subarray(0, Math.min(zeroes.length, to - at)), at)
+      }
+    })
+  }
+
+  /** Lets `store` have the bytes of a write that nothing newer forbids, in turn with other writes to the same blocks. */
+  async #arrive(
+    provider: StorageProvider,
+    { offset, length, generation }: { offset: number; length: number; generation: number },
+    store: (from: number, to: number) => Promise<void>,
+  ): Promise<void> {
+    const stop = offset + length
+    if (stop > provider.size) {
       throw new StorageError('MALFORMED', 'The peer writes past the end of the disk.', { context: { offset } })
     }
-    if (provider.zeroAt) return provider.zeroAt(offset, length)
-    const zeroes = new Uint8Array(Math.min(length, READ_BYTES))
-    for (let from = 0; from < length; from += zeroes.length) {
-      await this.#store(provider, offset + from, zeroes.subarray(0, Math.min(zeroes.length, length - from)))
-    }
-    return length
+    if (length === 0) return
+    const { blockSize } = this.#info!
+    const blocks = { start: Math.floor(offset / blockSize), end: Math.ceil(stop / blockSize), generation }
+    await this.#writes.write(blocks, (start, end) =>
+      store(Math.max(offset, start * blockSize), Math.min(stop, end * blockSize)),
+    )
   }
 
   async #read({ provider }: ArrivingDevice, offset: number, length: number): Promise<Packet> {
@@ -212,12 +258,24 @@ export class FromProtocol {
     return { kind: 'read-at-response', bytes: await provider.readAt(data, offset), data }
   }
 
+  async #event(device: ArrivingDevice, event: Event): Promise<void> {
+    // At once, so that nothing slips in while the device deals with it.
+    this.#isCompleted = event.type === 'completed'
+    try {
+      await device.event?.(event)
+    } catch (error) {
+      this.#isCompleted = false
+      throw error
+    }
+  }
+
   async #invalidate(device: ArrivingDevice, blockSize: number, blocks: Uint32Array): Promise<Packet> {
     if (blockSize !== this.#info?.blockSize) throw new StorageError('MALFORMED', 'The peer changed the block size.')
     const end = Math.ceil(device.provider.size / blockSize)
     if (blocks.some((block) => block >= end)) {
       throw new StorageError('MALFORMED', 'The peer names blocks past the end of the disk.')
     }
+    this.#generations.raise(blocks)
     device.invalidate?.(blocks)
     return { kind: 'dirty-list-response' }
   }
@@ -233,6 +291,27 @@ export class FromProtocol {
   #sendAcks(): void {
     const ranges = this.#acks
     this.#acks = []
-    this.#rw.post(this.#dev, { kind: 'acks', ranges }).catch(() => {}) // As any answer to a peer that has gone.
+    for (let first = 0; first < ranges.length; first += ACK_RANGES) {
+      const part = ranges.slice(first, first + ACK_RANGES)
+      this.#rw.post(this.#dev, { kind: 'acks', ranges: part }).catch(() => {}) // As any answer to a peer that has gone.
+    }
   }
+}
+
+/** What changes a disk, or hands it over. */
+const CHANGING: ReadonlySet<Packet['kind']> = new Set([
+  'write-at',
+  'write-newer',
+  'write-at-with-map',
+  'dirty-list',
+  'event',
+  'root',
+])
+
+async function writeAll(provider: StorageProvider, data: Uint8Array, offset: number): Promise<void> {
+  checkCount(await provider.writeAt(data, offset), offset, data.length)
+}
+
+function checkCount(got: number, offset: number, expected: number): void {
+  if (got !== expected) throw new StorageError('SHORT_WRITE', undefined, { context: { offset, expected, got } })
 }

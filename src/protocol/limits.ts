@@ -75,8 +75,44 @@ export const LOST_AFTER_MS = 150_000
 /** How long the peer may take for its hello and its proof; a hidden tab may need a minute. */
 export const HELLO_MS = 90_000
 
-/** Bytes of one write request: a long run is cut, so that an urgent request never waits behind more than this. */
-export const REQUEST_BYTES = 2 ** 20
+/** Bytes of one write request: a long run is cut, so that the window can follow the link in steps that are small beside it. */
+export const REQUEST_BYTES = 2 ** 18
+
+/** Bytes of neighbouring blocks that callers should hand over at once. */
+export const PREFERRED_BYTES = 2 ** 20
+
+/** Bytes of unanswered requests that are always allowed: two requests, so that one is on its way while the other is being stored. */
+export const LEAST_WINDOW_BYTES = 2 ** 19
+
+/** Unanswered bytes for each byte that the link holds: one for the link, one for the time the peer takes and for answers that come in bursts. */
+export const PIPE_GAIN = 2
+
+/** How long a delivery rate counts: a link that has become slower is noticed within twice this. */
+export const FRESH_RATE_MS = 500
+
+/** How long the shortest round trip counts; looking again costs about one round trip of transfer. */
+export const FRESH_TRIP_MS = 10_000
+
+/**
+ * What a request that is being handled costs beside its bytes: its objects and promises. Without it a peer could have us hold millions of
+ * requests of one byte.
+ */
+export const REQUEST_COST_BYTES = 512
+
+/** Bytes of requests that wait for the peer to prove itself: a stranger is not given more. */
+export const UNPROVEN_BYTES = 2 ** 20
+
+/** How long the last words and the orderly end of a connection may take before it is cut. */
+export const CLOSE_MS = 10_000
+
+/** Smallest payload that a peer may insist on: a block of the usual size and its head. */
+export const SMALLEST_PAYLOAD_BYTES = 2 ** 16 + 64
+
+/** Blocks taken from one request for blocks before their turn, which is advice: a peer cannot keep us busy with 13 bytes. */
+export const NEED_AT_BLOCKS = 8192
+
+/** Writes of one device stored at the same time; the others wait for their turn, since each is compared with all of these. */
+export const ACTIVE_WRITES = 64
 
 /** Bytes of one read request that is served. */
 export const READ_BYTES = 2 ** 22

@@ -59,6 +59,17 @@ export class PendingRequests {
     return true
   }
 
+  /** Gives one answer to a range of requests; visits the range or what waits, whichever is shorter. */
+  settleRange(dev: number, { firstId, count }: { firstId: number; count: number }, packet: Packet): void {
+    if (count <= this.#waiting.size) {
+      for (let id = firstId; id < firstId + count; id++) this.settle(dev, id, packet)
+    } else {
+      for (const id of [...this.#waiting.keys()]) {
+        if (id >= firstId && id < firstId + count) this.settle(dev, id, packet)
+      }
+    }
+  }
+
   /** Ends every wait, now and later, with the reason. */
   stop(reason: unknown): void {
     this.#end ??= { reason }

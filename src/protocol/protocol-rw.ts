@@ -1,16 +1,19 @@
 import { throwIfAborted } from '../async/abort.ts'
+import { type Clock, systemClock } from '../async/clock.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { Channel } from './channel.ts'
 import { encodeFrame, type Frame, type FrameAddress } from './frame.ts'
 import { FrameDecoder } from './frame-decoder.ts'
-import { EARLY_PACKETS, HANDLED_BYTES } from './limits.ts'
+import { CLOSE_MS, EARLY_PACKETS, LARGEST_PAYLOAD_BYTES, PENDING_REQUESTS } from './limits.ts'
 import type { AckRange } from './packets/acks.ts'
 import { isOptionalCommand, isOwnCommand } from './packets/commands.ts'
 import type { EncodedPacket } from './packets/encoded-packet.ts'
 import { decodePacket, encodePacket, isKnownCommand, isResponse, type Packet } from './packets/packet.ts'
 import { PendingRequests } from './pending-requests.ts'
+import { requestCost } from './request-cost.ts'
 import { SendQueue } from './send-queue.ts'
 import { SendWindow } from './send-window.ts'
+import { WorkLoad } from './work-load.ts'
 
 /** Handles the requests of one device, in the order they came. What it throws ends the connection: a request that merely fails is answered. */
 export type RequestHandler = (packet: Packet, id: number) => Promise<void> | void
@@ -33,37 +36,54 @@ export interface ProtocolOptions {
   largestPayloadBytes?: number
   /** Request number before the first; for tests of the wrap. */
   lastId?: number
+  clock?: Clock
+  /** The peer has yet to say who it is: until {@link ProtocolRW.prove}, little of what it sends is kept. Default: false. */
+  unproven?: boolean
+  /** What the peer is told when the connection is ended because of it. Default: nothing. */
+  lastWords?: (reason: unknown) => Packet
+}
+
+interface EarlyRequest {
+  readonly dev: number
+  readonly packet: Packet
+  readonly id: number
+  readonly cost: number
 }
 
 /**
  * Requests and answers of several devices over one connection of one or more lanes, in both directions.
  *
  * Packets of one lane are handed to the handlers in the order they came; between lanes there is no order. While the requests being handled
- * hold more than `HANDLED_BYTES`, nothing more is read. When a lane ends or the peer breaks the format, all lanes end, and
+ * cost more than `HANDLED_BYTES`, nothing more is read. When a lane ends or the peer breaks the format, all lanes end, and
  * everything that waits rejects with the reason, `PEER_LOST` where the peer just went away.
  */
 export class ProtocolRW {
   /** Resolves, never rejects, when the connection has ended: with undefined after {@link close} on either side, else with the reason. */
   readonly ended: Promise<unknown>
+  /** Resolves when the last words of {@link fail} have been said, or could not be. */
+  left: Promise<void> = Promise.resolve()
   readonly #lanes: readonly Channel[]
   readonly #queues: readonly SendQueue[]
   readonly #options: ProtocolOptions
   readonly #pending: PendingRequests
   readonly #handlers = new Map<number, RequestHandler>()
+  readonly #clock: Clock
+  readonly #window: SendWindow
+  readonly #load: WorkLoad
   /** Requests for devices that nobody handles yet. */
-  #early: { readonly dev: number; readonly packet: Packet; readonly id: number; readonly bytes: number }[] = []
-  /** Credit that the peer gave; none is counted in dialect `silo`. */
-  #window = new SendWindow(Number.POSITIVE_INFINITY)
+  #early: EarlyRequest[] = []
+  #largestPayload = LARGEST_PAYLOAD_BYTES
   #resolveEnded!: (reason: unknown) => void
   #end: { readonly reason: unknown } | undefined
-  #handledBytes = 0
-  #room: (() => void)[] = []
 
   /** `lanes`: at least one; the first takes urgent packets, the last all others. */
   constructor(lanes: readonly Channel[], options: ProtocolOptions) {
     this.#lanes = lanes
     this.#options = options
     this.#pending = new PendingRequests(options.lastId)
+    this.#clock = options.clock ?? systemClock
+    this.#window = new SendWindow(this.#clock)
+    this.#load = new WorkLoad(!options.unproven)
     this.#queues = lanes.map((lane) => new SendQueue(lane))
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve
@@ -84,15 +104,34 @@ export class ProtocolRW {
     this.#handlers.set(dev, handler)
     const early = this.#early
     this.#early = early.filter((request) => request.dev !== dev)
-    for (const { packet, id, bytes } of early.filter((request) => request.dev === dev)) {
-      this.#handledBytes -= bytes
-      this.#work(handler, packet, id, bytes)
+    for (const { packet, id, cost } of early.filter((request) => request.dev === dev)) {
+      this.#load.remove(cost)
+      this.#load.run(cost, () => this.#work(handler, packet, id, cost))
     }
+  }
+
+  /** The peer has said who it is. */
+  prove(): void {
+    this.#load.prove()
   }
 
   /** Bytes of requests that the peer lets us have unanswered; requests wait while it is used up, urgent ones do not. */
   limitWindow(bytes: number): void {
-    this.#window = new SendWindow(bytes)
+    this.#window.limit = bytes
+  }
+
+  /** Largest payload that the peer takes. */
+  get largestPayloadBytes(): number {
+    return this.#largestPayload
+  }
+
+  limitPayload(bytes: number): void {
+    this.#largestPayload = Math.min(bytes, LARGEST_PAYLOAD_BYTES)
+  }
+
+  /** Bytes of requests that may be unanswered now, as the link and the peer have it. */
+  get windowBytes(): number {
+    return this.#window.bytes
   }
 
   /** When something came from the peer last is told to this function. */
@@ -103,18 +142,20 @@ export class ProtocolRW {
     throwIfAborted(options.signal)
     const encoded = encodePacket(packet)
     const bytes = options.urgent ? 0 : encoded.head.length + (encoded.data?.length ?? 0)
-    const window = this.#window
-    if (bytes > 0) await window.acquire(bytes)
+    const credit = bytes > 0 ? await this.#window.acquire(bytes, options.signal) : undefined
     let id = 0
+    let isAnswered = false
     try {
       const opened = this.#pending.open(dev)
       id = opened.id
       opened.answer.catch(() => {}) // Awaited below, unless sending fails first.
       await this.#push({ dev, id }, encoded, options)
-      return await (options.signal ? abortable(opened.answer, options.signal) : opened.answer)
+      const answer = await (options.signal ? abortable(opened.answer, options.signal) : opened.answer)
+      isAnswered = true
+      return answer
     } finally {
       this.#pending.forget(id)
-      window.release(bytes)
+      if (credit) this.#window.release(credit, isAnswered)
     }
   }
 
@@ -134,9 +175,34 @@ export class ProtocolRW {
     await Promise.all(this.#lanes.map((lane) => lane.close()))
   }
 
-  /** Ends the connection at once. */
+  /** Ends the connection at once; the peer sees that it is gone. */
   abort(reason: unknown): void {
     this.#finish(reason, reason)
+    for (const lane of this.#lanes) lane.abort(reason)
+  }
+
+  /** Ends the connection because of the peer, or of what was asked here: as {@link abort}, after telling it why, where the dialect can. */
+  fail(reason: unknown): void {
+    const { lastWords } = this.#options
+    // The first reason is the one to tell; it may be on its way.
+    if (this.#end) return
+    if (!lastWords) {
+      this.abort(reason)
+      return
+    }
+    const id = this.#pending.nextId()
+    this.#finish(reason, reason)
+    this.left = this.#leave(encodeFrame({ dev: 0, id }, encodePacket(lastWords(reason))), reason)
+  }
+
+  /** Sends the last words behind what the channels have taken; a peer that does not take them in time is cut off. */
+  async #leave(words: readonly Uint8Array[], reason: unknown): Promise<void> {
+    const over = new AbortController()
+    const cut = this.#clock.sleep(CLOSE_MS, over.signal)
+    // Ends that were not in order are no news any more.
+    const left = this.#lanes[0]!.send(words).then(() => Promise.all(this.#lanes.map((lane) => lane.close())))
+    await Promise.race([left, cut]).catch(() => {})
+    over.abort()
     for (const lane of this.#lanes) lane.abort(reason)
   }
 
@@ -144,14 +210,25 @@ export class ProtocolRW {
     if (this.#end) return Promise.reject(this.#end.reason)
     const urgent = options.urgent ?? false
     const queue = urgent ? this.#queues[0]! : this.#queues.at(-1)!
+    if (queue.isFull) {
+      // Answers that were dropped would leave the peer waiting for ever.
+      const error = new StorageError('LIMIT_EXCEEDED', 'The peer does not take what is sent to it.')
+      this.abort(error)
+      return Promise.reject(error)
+    }
     return queue.push(encodeFrame(address, packet), { urgent })
   }
 
   /** Handles what ends in a slice; a returned promise holds the lane back until there is room again. */
   #read(decoder: FrameDecoder, slice: Uint8Array): Promise<void> | void {
+    if (this.#end) return
     this.onArrival?.()
-    decoder.push(slice, (frame) => this.#dispatch(frame))
-    if (this.#handledBytes > HANDLED_BYTES) return this.#untilRoom()
+    try {
+      decoder.push(slice, (frame) => this.#dispatch(frame))
+    } catch (error) {
+      this.fail(error)
+    }
+    return this.#load.room()
   }
 
   #dispatch({ dev, id, payload }: Frame): void {
@@ -170,51 +247,40 @@ export class ProtocolRW {
     // Late answers to requests that were given up are no fault of the peer.
     else if (isResponse(packet)) this.#pending.settle(dev, id, packet)
     else {
+      const cost = requestCost(packet, payload.length)
       const handler = this.#handlers.get(dev)
-      if (handler) this.#work(handler, packet, id, payload.length)
-      else this.#keepEarly(dev, packet, id, payload.length)
+      if (handler) this.#load.run(cost, () => this.#work(handler, packet, id, cost))
+      else this.#keepEarly({ dev, packet, id, cost })
     }
   }
 
-  #keepEarly(dev: number, packet: Packet, id: number, bytes: number): void {
+  #keepEarly(request: EarlyRequest): void {
     if (this.#early.length >= EARLY_PACKETS) {
-      throw new StorageError(
-        'LIMIT_EXCEEDED',
-        `The peer sent too much for devices like ${dev}, which nobody has set up.`,
-      )
+      const { dev } = request
+      throw new StorageError('LIMIT_EXCEEDED', `The peer sent too much for device ${dev}, which nobody has set up.`)
     }
-    this.#handledBytes += bytes
-    this.#early.push({ dev, packet, id, bytes })
+    this.#load.add(request.cost)
+    this.#early.push(request)
   }
 
   #settleAll(dev: number, ranges: readonly AckRange[]): void {
-    for (const { firstId, count } of ranges) {
-      // No more than are waiting can be meant.
-      if (count > this.#pending.size) throw new StorageError('MALFORMED', 'The peer acknowledged what was never asked.')
-      for (let id = firstId; id < firstId + count; id++) this.#pending.settle(dev, id, { kind: 'acks', ranges })
-    }
+    let count = 0
+    for (const range of ranges) count += range.count
+    if (count > PENDING_REQUESTS) throw new StorageError('MALFORMED', 'The peer acknowledged what was never asked.')
+    for (const range of ranges) this.#pending.settleRange(dev, range, { kind: 'acks', ranges })
   }
 
-  #work(handler: RequestHandler, packet: Packet, id: number, bytes: number): void {
+  /** Its cost has been added to the load, and is taken off when it has ended. */
+  #work(handler: RequestHandler, packet: Packet, id: number, cost: number): void {
     let working: Promise<void> | void
     try {
       working = handler(packet, id)
     } catch (error) {
-      this.abort(error)
+      this.fail(error)
       return
     }
-    if (!working) return
-    this.#handledBytes += bytes
-    working
-      .catch((error: unknown) => this.abort(error))
-      .finally(() => {
-        this.#handledBytes -= bytes
-        if (this.#handledBytes <= HANDLED_BYTES) for (const go of this.#room.splice(0)) go()
-      })
-  }
-
-  async #untilRoom(): Promise<void> {
-    while (this.#handledBytes > HANDLED_BYTES && !this.#end) await new Promise<void>((go) => this.#room.push(go))
+    if (!working) this.#load.remove(cost)
+    else working.catch((error: unknown) => this.fail(error)).finally(() => this.#load.remove(cost))
   }
 
   #laneEnded(decoder: FrameDecoder, reason: unknown): void {
@@ -239,7 +305,7 @@ export class ProtocolRW {
     this.#window.stop(reason)
     this.#early = []
     for (const queue of this.#queues) if (ended !== undefined) queue.stop(reason)
-    for (const go of this.#room.splice(0)) go()
+    this.#load.stop()
     this.#resolveEnded(ended)
   }
 }

@@ -23,6 +23,11 @@ export class SendQueue {
     this.#channel = channel
   }
 
+  /** Whether nothing more is taken. */
+  get isFull(): boolean {
+    return this.#urgent.length >= QUEUED_FRAMES || this.#bulk.length >= QUEUED_FRAMES
+  }
+
   /**
    * Queues one frame, borrowed until the promise resolves: then the channel has taken it and has room again.
    * @throws StorageError `LIMIT_EXCEEDED` when too many wait already; the reason of the end after {@link stop}.

@@ -1,38 +1,80 @@
+import { type Clock, systemClock } from '../async/clock.ts'
+import { StorageError } from '../errors/storage-error.ts'
+import { LEAST_WINDOW_BYTES, PIPE_GAIN, WINDOW_BYTES } from './limits.ts'
+import { type Departure, LinkEstimate } from './link-estimate.ts'
+
+/** Credit taken for one request. */
+export interface Credit extends Departure {
+  readonly bytes: number
+}
+
+interface WaitingRequest {
+  readonly bytes: number
+  readonly go: (credit: Credit) => void
+  readonly stop: (reason: unknown) => void
+}
+
 /**
- * Bytes of requests that may be unanswered at once: the credit that the peer gave with its hello. Who finds it used up waits, first come
- * first served; a request larger than the whole window passes alone.
+ * Bytes of requests that may be unanswered at once: twice what the link holds, never more than the peer allows. Beyond that, bytes only
+ * wait in buffers where no urgent request can pass them. Who finds the window used up waits, first come first served; a request larger
+ * than the whole window passes alone.
+ *
+ * Every `FRESH_TRIP_MS` the window shrinks to its least for one round trip, since the shortest trip shows only when nothing waits in front.
  */
 export class SendWindow {
-  readonly #bytes: number
+  /** What the peer allows, in bytes. */
+  limit = WINDOW_BYTES
+  readonly #clock: Clock
+  readonly #link = new LinkEstimate()
+  readonly #waiting: WaitingRequest[] = []
   #used = 0
-  readonly #waiting: { readonly bytes: number; readonly go: () => void; readonly stop: (reason: unknown) => void }[] =
-    []
   #end: { readonly reason: unknown } | undefined
+  /** Since when the window is shrunk; undefined while it is not. */
+  #probeSince: number | undefined
 
-  constructor(bytes: number) {
-    this.#bytes = bytes
+  constructor(clock: Clock = systemClock) {
+    this.#clock = clock
   }
 
   get usedBytes(): number {
     return this.#used
   }
 
-  /** Takes credit for a request; give it back with {@link release} when it is answered. */
-  acquire(bytes: number): Promise<void> | void {
-    if (this.#end) return Promise.reject(this.#end.reason)
-    if (this.#waiting.length === 0 && this.#fits(bytes)) {
-      this.#used += bytes
-      return
-    }
-    return new Promise((go, stop) => this.#waiting.push({ bytes, go, stop }))
+  /** What may be under way now, in bytes. */
+  get bytes(): number {
+    const wanted = this.#probeSince === undefined ? PIPE_GAIN * this.#link.pipeBytes : 0
+    return Math.min(this.limit, Math.max(LEAST_WINDOW_BYTES, wanted))
   }
 
-  release(bytes: number): void {
-    this.#used -= bytes
+  /** Takes credit for a request; to be given back with {@link release}, whatever becomes of the request. */
+  acquire(bytes: number, signal?: AbortSignal): Promise<Credit> | Credit {
+    if (this.#end) return Promise.reject(this.#end.reason)
+    if (this.#waiting.length === 0 && this.#fits(bytes)) return this.#take(bytes)
+    return new Promise((resolve, reject) => {
+      const stop = () => {
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
+        reject(new StorageError('ABORTED', undefined, { cause: signal?.reason }))
+      }
+      const waiting = {
+        bytes,
+        go: (credit: Credit) => {
+          signal?.removeEventListener('abort', stop)
+          resolve(credit)
+        },
+        stop: reject,
+      }
+      signal?.addEventListener('abort', stop, { once: true })
+      this.#waiting.push(waiting)
+    })
+  }
+
+  /** `answered`: whether the peer has answered, which is what tells about the link. */
+  release(credit: Credit, answered: boolean): void {
+    this.#used -= credit.bytes
+    if (answered) this.#learn(credit)
     while (this.#waiting.length > 0 && this.#fits(this.#waiting[0]!.bytes)) {
       const next = this.#waiting.shift()!
-      this.#used += next.bytes
-      next.go()
+      next.go(this.#take(next.bytes))
     }
   }
 
@@ -42,7 +84,24 @@ export class SendWindow {
     for (const { stop } of this.#waiting.splice(0)) stop(reason)
   }
 
+  #learn(credit: Credit): void {
+    const now = this.#clock.now()
+    if (this.#probeSince === undefined) {
+      if (this.#link.isStale(now)) this.#probeSince = now
+    } else if (this.#used <= LEAST_WINDOW_BYTES && credit.atMs >= this.#probeSince) {
+      // Left with an all but empty link in front.
+      this.#link.forgetTrip(now)
+      this.#probeSince = undefined
+    }
+    this.#link.answered(credit, credit.bytes, now)
+  }
+
+  #take(bytes: number): Credit {
+    this.#used += bytes
+    return { bytes, ...this.#link.departs(this.#clock.now()) }
+  }
+
   #fits(bytes: number): boolean {
-    return this.#used === 0 || this.#used + bytes <= this.#bytes
+    return this.#used === 0 || this.#used + bytes <= this.bytes
   }
 }

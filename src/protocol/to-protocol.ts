@@ -3,11 +3,23 @@ import { checkInteger } from '../errors/invalid-argument-error.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { IoOptions, StorageProvider } from '../storage/provider.ts'
 import { checkSize, clipLength } from '../storage/range.ts'
-import { DIRTY_LIST_BLOCKS, NEEDED_BLOCKS, READ_BYTES, REQUEST_BYTES } from './limits.ts'
+import {
+  DIRTY_LIST_BLOCKS,
+  NEED_AT_BLOCKS,
+  NEEDED_BLOCKS,
+  PREFERRED_BYTES,
+  READ_BYTES,
+  REQUEST_BYTES,
+  SMALLEST_PAYLOAD_BYTES,
+} from './limits.ts'
 import type { Event } from './packets/event.ts'
 import type { Packet } from './packets/packet.ts'
+import type { WriteAtBytes } from './packets/write-at.ts'
 import { failureOf, peerError } from './peer-error.ts'
 import type { ProtocolRW, SendOptions } from './protocol-rw.ts'
+
+/** Longest head of a write of ours. */
+const HEAD_BYTES = SMALLEST_PAYLOAD_BYTES % 2 ** 16
 
 /** The device a {@link ToProtocol} stands for, and who hears what the peer asks of us. */
 export interface RemoteDevice {
@@ -34,11 +46,13 @@ export interface RemoteDevice {
  */
 export class ToProtocol implements StorageProvider {
   readonly size: number
-  readonly preferredBytes = REQUEST_BYTES
+  readonly preferredBytes = PREFERRED_BYTES
   readonly #rw: ProtocolRW
   readonly #device: RemoteDevice
   /** Blocks that the peer waits for: they pass what else is being sent. */
   readonly #needed = new Set<number>()
+  /** Dirty lists sent so far: writes from now on say that they are newer. */
+  #generation = 0
   #isClosed = false
 
   constructor(rw: ProtocolRW, device: RemoteDevice) {
@@ -49,10 +63,13 @@ export class ToProtocol implements StorageProvider {
     rw.handle(device.dev, (packet, id) => this.#serve(packet, id))
   }
 
-  /** Tells the peer what device is coming; first of all. */
-  announce(): Promise<void> {
+  /** Tells the peer what device is coming; first of all. @throws StorageError `INCOMPATIBLE` when it takes no block of this size */
+  async announce(): Promise<void> {
     const { dev, size, blockSize, name, schema = '' } = this.#device
-    return this.#rw.post(dev, { kind: 'dev-info', size, blockSize, name, schema }, { urgent: true })
+    if (blockSize > this.#largestData) {
+      throw new StorageError('INCOMPATIBLE', `The peer takes at most ${this.#largestData} bytes at once.`)
+    }
+    await this.#rw.post(dev, { kind: 'dev-info', size, blockSize, name, schema }, { urgent: true })
   }
 
   async readAt(target: Uint8Array, offset: number, options: IoOptions = {}): Promise<number> {
@@ -70,7 +87,7 @@ export class ToProtocol implements StorageProvider {
     const length = this.#clip(offset, data.length)
     const { blockSize } = this.#device
     // Whole blocks: a part of one makes nothing present at the peer.
-    const step = Math.ceil(REQUEST_BYTES / blockSize) * blockSize
+    const step = Math.max(1, Math.floor(Math.min(REQUEST_BYTES, this.#largestData) / blockSize)) * blockSize
     const pieces: Promise<void>[] = []
     for (let from = 0; from < length; from += step) {
       const piece = data.subarray(from, Math.min(length, from + step))
@@ -90,7 +107,8 @@ export class ToProtocol implements StorageProvider {
     for (let from = 0; from < clipped; from += step) {
       const count = Math.min(step, clipped - from)
       const segments = new Uint8Array(0)
-      await this.#write({ kind: 'write-at', form: 'zeroes', offset: offset + from, length: count, segments }, count, {})
+      const packet = { kind: 'write-at', form: 'zeroes', offset: offset + from, length: count, segments } as const
+      await this.#write(packet, count, { urgent: this.#isNeeded(offset + from, count) })
     }
     return clipped
   }
@@ -109,13 +127,17 @@ export class ToProtocol implements StorageProvider {
   /** The peer drops what is older by itself. */
   cancelWrites(): void {}
 
-  /** Tells the peer that its copies of these blocks are void; resolves when it knows. The field stays the caller's. */
+  /**
+   * Tells the peer that its copies of these blocks are void; resolves when it knows. The field stays the caller's. Writes called from now on
+   * are newer than those called before, whichever arrives first.
+   */
   async dirtyList(blocks: Bitfield): Promise<void> {
     const { blockSize } = this.#device
     const list = new Uint32Array(Math.min(DIRTY_LIST_BLOCKS, Math.max(1, blocks.count())))
     let from = 0
     for (let count = blocks.collect(list); ; count = blocks.collect(list, from)) {
       const packet = { kind: 'dirty-list', blockSize, blocks: list.subarray(0, count) } as const
+      this.#generation++
       await this.#ask(packet, 'dirty-list-response', 'WRITE_FAILED', { urgent: true })
       if (count < list.length || count === 0) return
       from = list[count - 1]! + 1
@@ -139,10 +161,28 @@ export class ToProtocol implements StorageProvider {
   #isNeeded(offset: number, length: number): boolean {
     if (this.#needed.size === 0) return false
     const { blockSize } = this.#device
+    if (length / blockSize > this.#needed.size)
+      return this.#areNeeded(offset / blockSize, (offset + length) / blockSize)
     let needed = false
     const end = Math.ceil((offset + length) / blockSize)
     for (let block = Math.floor(offset / blockSize); block < end; block++) needed = this.#needed.delete(block) || needed
     return needed
+  }
+
+  /** As above, for a range longer than the list. */
+  #areNeeded(start: number, end: number): boolean {
+    let needed = false
+    for (const block of this.#needed) {
+      if (block < Math.floor(start) || block >= end) continue
+      this.#needed.delete(block)
+      needed = true
+    }
+    return needed
+  }
+
+  /** Bytes of a write that the peer takes. */
+  get #largestData(): number {
+    return this.#rw.largestPayloadBytes - HEAD_BYTES
   }
 
   async #read(target: Uint8Array, offset: number, options: IoOptions): Promise<void> {
@@ -160,7 +200,9 @@ export class ToProtocol implements StorageProvider {
     target.set(answer.data.subarray(0, answer.bytes))
   }
 
-  async #write(packet: Packet, length: number, options: SendOptions): Promise<void> {
+  async #write(write: WriteAtBytes, length: number, options: SendOptions): Promise<void> {
+    const isNewer = this.#generation > 0 && this.#rw.dialect !== 'silo'
+    const packet: Packet = isNewer ? { kind: 'write-newer', generation: this.#generation, write } : write
     const answer = await this.#answer(packet, 'WRITE_FAILED', options)
     if (answer.kind === 'acks') return
     // The count has 32 bits on the wire.
@@ -199,7 +241,7 @@ export class ToProtocol implements StorageProvider {
     if (packet.kind === 'need-at' || packet.kind === 'dont-need-at') {
       if (packet.offset >= size)
         throw new StorageError('MALFORMED', 'The peer asks for bytes past the end of the disk.')
-      const length = Math.min(packet.length, size - packet.offset)
+      const length = Math.min(packet.length, size - packet.offset, NEED_AT_BLOCKS * blockSize)
       if (packet.kind === 'dont-need-at') dontNeedAt?.(packet.offset, length)
       else {
         const end = Math.ceil((packet.offset + length) / blockSize)

@@ -36,6 +36,7 @@ export const COMMAND = {
   flush: 0x43,
   acks: 0x44,
   root: 0x45,
+  writeNewer: 0x46,
   ping: 0x60,
 
   failureResponse: 0xc0,

@@ -81,6 +81,7 @@ import {
   type WriteAtResponseError,
 } from './write-at-response.ts'
 import { decodeWriteAtWithMap, encodeWriteAtWithMap, type WriteAtWithMap } from './write-at-with-map.ts'
+import { decodeWriteNewer, encodeWriteNewer, type WriteNewer } from './write-newer.ts'
 
 /** What is asked or told. */
 export type RequestPacket =
@@ -104,6 +105,7 @@ export type RequestPacket =
   | Flush
   | Acks
   | Root
+  | WriteNewer
   | Ping
 
 /** What is answered. */
@@ -155,6 +157,7 @@ const DECODERS: { readonly [Command in (typeof COMMAND)[keyof typeof COMMAND]]: 
   [COMMAND.flush]: decodeFlush,
   [COMMAND.acks]: decodeAcks,
   [COMMAND.root]: decodeRoot,
+  [COMMAND.writeNewer]: decodeWriteNewer,
   [COMMAND.ping]: decodePing,
   [COMMAND.failureResponse]: decodeFailureResponse,
   [COMMAND.flushResponse]: decodeFlushResponse,
@@ -192,6 +195,7 @@ const ENCODERS: { readonly [Kind in Packet['kind']]: (packet: Extract<Packet, { 
   flush: encodeFlush,
   acks: encodeAcks,
   root: encodeRoot,
+  'write-newer': encodeWriteNewer,
   ping: encodePing,
   'failure-response': encodeFailureResponse,
   'flush-response': encodeFlushResponse,

@@ -1,0 +1,140 @@
+import { StorageError } from '../errors/storage-error.ts'
+import type { Channel } from './channel.ts'
+import { LARGEST_PAYLOAD_BYTES, SMALLEST_PAYLOAD_BYTES, WINDOW_BYTES } from './limits.ts'
+import { encodeHello, type Hello } from './packets/hello.ts'
+import type { Packet } from './packets/packet.ts'
+import { peerError } from './peer-error.ts'
+import type { ProtocolRW } from './protocol-rw.ts'
+import { type ConnectionRole, createNonce, proveSecret, sameProof } from './secret-proof.ts'
+
+/** The device number of everything that is about the connection itself. */
+export const CONTROL_DEVICE = 0
+
+/** The version of `blockferry/1` that this code speaks. */
+export const PROTOCOL_VERSION = 1
+
+/** Who shakes hands. */
+export interface HandshakeOptions {
+  readonly role: ConnectionRole
+  readonly secret?: Uint8Array
+}
+
+/** What may come next on the control device. */
+type Stage = 'hello' | 'proof' | 'checking' | 'open'
+
+/**
+ * Hello and proof in both directions, and what comes on the control device afterwards. Until it is over, nothing the peer asks is done.
+ */
+export class Handshake {
+  readonly #rw: ProtocolRW
+  readonly #binding: Uint8Array
+  readonly #options: HandshakeOptions
+  readonly #ended: Promise<never>
+  readonly #theirs: Promise<Hello>
+  readonly #proof: Promise<Uint8Array>
+  #hello!: (packet: Hello) => void
+  #prove!: (mac: Uint8Array) => void
+  #stage: Stage = 'hello'
+
+  /** `lanes` must be of one session: the secret is proved over the binding they share. @throws StorageError `UNAUTHORIZED` */
+  constructor(rw: ProtocolRW, lanes: readonly Channel[], options: HandshakeOptions) {
+    this.#rw = rw
+    this.#binding = commonBinding(lanes)
+    this.#options = options
+    this.#ended = rw.ended.then((reason): never => {
+      throw reason ?? new StorageError('PEER_LOST', 'The peer closed the connection before it said who it is.')
+    })
+    this.#ended.catch(() => {}) // Thrown where it is awaited.
+    this.#theirs = new Promise((resolve) => {
+      this.#hello = resolve
+    })
+    this.#proof = new Promise((resolve) => {
+      this.#prove = resolve
+    })
+    rw.handle(CONTROL_DEVICE, (packet, id) => this.#control(packet, id))
+  }
+
+  /** Resolves when the peer is who it should be. @throws StorageError `INCOMPATIBLE`, `UNAUTHORIZED`, or why the connection ended */
+  async run(): Promise<void> {
+    const { secret, role } = this.#options
+    const ours: Hello = {
+      kind: 'hello',
+      version: PROTOCOL_VERSION,
+      required: 0,
+      offered: 0,
+      largestPayload: LARGEST_PAYLOAD_BYTES,
+      window: WINDOW_BYTES,
+      hasSecret: secret !== undefined,
+      nonce: createNonce(),
+    }
+    this.#say(ours)
+    const theirs = await Promise.race([this.#theirs, this.#ended])
+    checkHello(ours, theirs)
+    this.#rw.limitWindow(theirs.window)
+    this.#rw.limitPayload(theirs.largestPayload)
+    if (secret) {
+      const [dialerHello, listenerHello] = role === 'dialer' ? [ours, theirs] : [theirs, ours]
+      const context = {
+        dialerHello: encodeHello(dialerHello).head,
+        listenerHello: encodeHello(listenerHello).head,
+        binding: this.#binding,
+      }
+      const mac = await proveSecret(secret, { ...context, role })
+      const expected = await proveSecret(secret, { ...context, role: role === 'dialer' ? 'listener' : 'dialer' })
+      this.#say({ kind: 'proof', mac })
+      if (!sameProof(expected, await Promise.race([this.#proof, this.#ended]))) throw new StorageError('UNAUTHORIZED')
+    }
+    this.#stage = 'open'
+    this.#rw.prove()
+  }
+
+  /** A lane that has ended says so through `ended`, with the better reason. */
+  #say(packet: Packet): void {
+    this.#rw.post(CONTROL_DEVICE, packet, { urgent: true }).catch(() => {})
+  }
+
+  #control(packet: Packet, id: number): Promise<void> | void {
+    const { kind } = packet
+    // Whoever it is: who cannot go on may say so.
+    if (kind === 'farewell') throw peerError(packet, 'PEER_LOST')
+    if (kind === 'hello' && this.#stage === 'hello') {
+      this.#stage = this.#options.secret ? 'proof' : 'checking'
+      this.#hello(packet)
+    } else if (kind === 'proof' && this.#stage === 'proof') {
+      this.#stage = 'checking'
+      this.#prove(packet.mac)
+    } else if (kind === 'ping' && (this.#stage === 'open' || this.#stage === 'checking')) {
+      // The peer may be through before this side is.
+      return this.#rw.respond(CONTROL_DEVICE, id, { kind: 'ping-response' }, { urgent: true }).catch(() => {})
+    } else throw new StorageError('MALFORMED', `The peer sent a ${kind} where none belongs.`)
+  }
+}
+
+/** @throws StorageError when the two cannot go on together */
+function checkHello(ours: Hello, theirs: Hello): void {
+  if (theirs.nonce.every((byte, index) => byte === ours.nonce[index])) {
+    throw new StorageError('UNAUTHORIZED', 'The peer sent our own hello back.')
+  }
+  const { version, required, largestPayload, window } = theirs
+  if (version < PROTOCOL_VERSION || (required & ~ours.offered) !== 0) {
+    throw new StorageError('INCOMPATIBLE', undefined, { context: { version, required } })
+  }
+  if (largestPayload < SMALLEST_PAYLOAD_BYTES || window < 1) {
+    throw new StorageError('INCOMPATIBLE', 'The peer takes too little at once.', {
+      context: { largestPayload, window },
+    })
+  }
+  if (theirs.hasSecret !== ours.hasSecret) {
+    throw new StorageError('UNAUTHORIZED', 'Only one of the two sides has a secret.')
+  }
+}
+
+/** The binding of all lanes: a lane of another session would carry what nobody has proved. */
+function commonBinding(lanes: readonly Channel[]): Uint8Array {
+  const nothing = new Uint8Array(0)
+  const [first = nothing, ...others] = lanes.map((lane) => lane.binding ?? nothing)
+  if (others.some((other) => !sameProof(first, other))) {
+    throw new StorageError('UNAUTHORIZED', 'The lanes of a connection belong to different sessions.')
+  }
+  return first
+}
