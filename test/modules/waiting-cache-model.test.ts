@@ -19,8 +19,14 @@ const step = (abortMs: fc.Arbitrary<number>): fc.Arbitrary<Step> =>
     abortMs,
   })
 
-const calm = { steps: fc.array(step(fc.constant(8)), { maxLength: 24 }), faults: fc.constant(0) }
-const rough = { steps: fc.array(step(fc.nat(20)), { maxLength: 24 }), faults: fc.constantFrom(0, 0.1, 0.3) }
+const calm = {
+  steps: fc.array(step(fc.constant(8)), { minLength: 1, maxLength: 24, size: 'max' }),
+  faults: fc.constant(0),
+}
+const rough = {
+  steps: fc.array(step(fc.nat(20)), { minLength: 1, maxLength: 24, size: 'max' }),
+  faults: fc.constantFrom(0, 0.1, 0.3),
+}
 
 /** Each case ends with every call answered, so a case that passes has also shown that nobody waits for ever. */
 async function check(steps: readonly Step[], conditions: Conditions): Promise<void> {
@@ -36,7 +42,7 @@ describe('under random interleavings of reads, writes, arrivals, invalidations a
     async () => {
       await fc.assert(
         fc.asyncProperty(calm.steps, calm.faults, fc.nat(), (steps, faults, seed) => check(steps, { seed, faults })),
-        propertyOptions(3000),
+        propertyOptions(5000),
       )
     },
     TIMEOUT_MS,
@@ -47,7 +53,7 @@ describe('under random interleavings of reads, writes, arrivals, invalidations a
     async () => {
       await fc.assert(
         fc.asyncProperty(rough.steps, rough.faults, fc.nat(), (steps, faults, seed) => check(steps, { seed, faults })),
-        propertyOptions(3000),
+        propertyOptions(5000),
       )
     },
     TIMEOUT_MS,

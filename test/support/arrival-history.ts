@@ -153,7 +153,9 @@ export function byteOf(write: KnownWrite, at: number): number {
 
 /** The bytes of a write. */
 export function bytesOf(write: KnownWrite): Uint8Array {
-  return Uint8Array.from({ length: write.end - write.offset }, (_, index) => byteOf(write, write.offset + index))
+  const bytes = new Uint8Array(write.end - write.offset)
+  for (let index = 0; index < bytes.length; index++) bytes[index] = byteOf(write, write.offset + index)
+  return bytes
 }
 
 function covers(write: KnownWrite, at: number): boolean {

@@ -1,4 +1,3 @@
-import { expect } from 'vitest'
 import { seededRandom } from '../../src/async/random.ts'
 import { errorCode } from '../../src/errors/storage-error.ts'
 import { createWaitingCache, type WaitingCache } from '../../src/modules/waiting-cache.ts'
@@ -141,11 +140,12 @@ export class ArrivalRun {
   }
 
   #need(offset: number, length: number): void {
-    expect([offset % BLOCK, Math.min(SIZE, Math.ceil((offset + length) / BLOCK) * BLOCK)]).toEqual([0, offset + length])
-    expect(this.#lost).toBe(false)
+    const end = Math.min(SIZE, Math.ceil((offset + length) / BLOCK) * BLOCK)
+    must(offset % BLOCK === 0 && end === offset + length, 'whole blocks are asked for')
+    must(!this.#lost, 'a lost peer is asked for nothing')
     for (let block = offset / BLOCK; block * BLOCK < offset + length; block++) {
-      expect(this.#cache.isPresent(block)).toBe(false)
-      if (this.#strict) expect(this.#wanted.has(block), `block ${block} was asked for already`).toBe(false)
+      must(!this.#cache.isPresent(block), `block ${block} is asked for and missing`)
+      must(!this.#strict || !this.#wanted.has(block), `block ${block} is asked for once`)
       this.#wanted.add(block)
     }
   }
@@ -162,7 +162,7 @@ export class ArrivalRun {
     const calledAt = this.#history.now()
     const options = this.#signal(abortMs)
     const reading = promised(() => this.#cache.local.readAt(bytes, offset, options)).then((count) => {
-      expect(count).toBe(bytes.length)
+      must(count === bytes.length, 'a read is complete')
       const wrong = this.#history.wrong({ offset, bytes, calledAt, endedAt: this.#history.now() })
       if (wrong) throw new Error(wrong)
     })
@@ -183,7 +183,7 @@ export class ArrivalRun {
     this.#calls.push(
       writing.then(
         (count) => {
-          expect(count).toBe(data.length)
+          must(count === data.length, 'a write is complete')
           this.#history.end(write, 'acknowledged')
         },
         (error) => {
@@ -244,11 +244,11 @@ export class ArrivalRun {
       this.#cache.resume()
     }
     await this.#settle(() => [...this.#wanted])
-    expect(this.#cache.waitingCalls).toBe(0)
+    must(this.#cache.waitingCalls === 0, 'nobody waits once all requests are answered')
     await this.#settle(() =>
       Array.from({ length: BLOCKS }, (_, block) => block).filter((block) => !this.#cache.isPresent(block)),
     )
-    expect(this.#cache.missingBlocks).toBe(0)
+    must(this.#cache.missingBlocks === 0, 'nothing is missing once all has arrived')
     await this.#cache.whenComplete()
     this.#read(0, SIZE, 8)
     await this.#settle(() => [])
@@ -262,13 +262,10 @@ export class ArrivalRun {
     } while (send().length > 0)
     const calls = this.#calls
     this.#calls = []
-    const stop = new AbortController()
-    const hanging = this.#clock.sleep(HANGING_MS, stop.signal).then(
-      () => expect.fail(`${this.#cache.waitingCalls} calls wait for ever`),
-      () => {},
-    )
+    let ended = false
+    const hanging = this.#clock.sleep(HANGING_MS).then(() => must(ended, 'every call ends'))
     await Promise.race([Promise.all(calls), hanging])
-    stop.abort()
+    ended = true
   }
 }
 
@@ -279,4 +276,9 @@ function promised(call: () => Promise<number>): Promise<number> {
   } catch (error) {
     return Promise.reject(error)
   }
+}
+
+/** A plain check: an assertion library costs more than the run itself. */
+function must(condition: boolean, statement: string): void {
+  if (!condition) throw new Error(`expected: ${statement}`)
 }
