@@ -1,0 +1,178 @@
+import { execFileSync } from 'node:child_process'
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { ensureBuilt } from '../support/built-library.ts'
+import { type ExtImage, makeExtImage, noise } from '../support/disk-images.ts'
+import { ensureNbdClients } from '../support/nbd-clients.mjs'
+import { runClient } from '../support/nbd-clients.ts'
+import { startPatternWriter } from '../support/pattern-writer.ts'
+import { RunningCommand } from '../support/running-command.ts'
+import { type SlowLink, slowLink } from '../support/slow-link.ts'
+
+const MiB = 2 ** 20
+const hasClients = ensureNbdClients()
+let folder: string
+let image: ExtImage
+let files = 0
+const newPath = () => join(folder, `disk-${files++}`)
+
+beforeAll(async () => {
+  await ensureBuilt()
+  folder = await mkdtemp(join(tmpdir(), 'blockferry-move-'))
+  // The tools of file systems are not on everybody's path.
+  process.env.PATH += `${delimiter}/sbin${delimiter}/usr/sbin`
+  image = await makeExtImage(folder, 'image')
+}, 120_000)
+afterAll(() => rm(folder, { recursive: true }))
+
+const running = new Set<RunningCommand>()
+const links = new Set<SlowLink>()
+afterEach(async () => {
+  for (const link of links) link.close()
+  links.clear()
+  for (const command of running) {
+    command.kill('SIGKILL')
+    await command.ended
+  }
+  running.clear()
+})
+
+function start(args: readonly string[], environment: Record<string, string> = {}): RunningCommand {
+  const command = new RunningCommand(args, environment)
+  running.add(command)
+  return command
+}
+
+/** A source that waits at a free port; clients pause as long as a machine with other things to do needs. */
+async function startServe(disk: string, args: readonly string[] = [], url = 'tcp://127.0.0.1:0') {
+  const serve = start(['serve', disk, '--listen', url, '--max-pause', '10000', ...args])
+  const listening = await serve.event('listening')
+  return { serve, url: String(listening.url) }
+}
+
+/** The same address by way of a slow link. */
+async function slowed(url: string, bytesPerSecond: number): Promise<{ url: string; link: SlowLink }> {
+  const address = new URL(url)
+  const link = await slowLink(Number(address.port), bytesPerSecond)
+  links.add(link)
+  return { url: `${address.protocol}//127.0.0.1:${link.port}`, link }
+}
+
+const expectSame = (first: string, second: string) => execFileSync('cmp', [first, second])
+
+/** Bytes of a pull so far. */
+const bytesHere = (pull: RunningCommand) =>
+  Math.max(0, ...pull.events.filter(({ phase }) => phase === 'pull').map(({ bytes }) => Number(bytes)))
+
+describe.skipIf(!hasClients)('serve and pull, with clients that other people wrote', () => {
+  it.each(['tcp', 'ws'])(
+    'move a file system over %s while qemu-io writes to it: both ends are equal',
+    async (scheme) => {
+      const [source, destination, socket] = [newPath(), newPath(), newPath()]
+      await copyFile(image.path, source)
+      const { serve, url } = await startServe(source, ['--nbd', `unix:${socket}`], `${scheme}://127.0.0.1:0`)
+      const writer = startPatternWriter(String((await serve.event('nbd')).uri), image.file)
+      const { url: slow, link } = await slowed(url, 60 * MiB)
+      const pull = start(['pull', slow, destination])
+      await pull.until(() => bytesHere(pull) > 8 * MiB)
+      const before = writer.written
+      link.openUp()
+      expect(await serve.ended).toBe(0)
+      expect(await pull.ended).toBe(0)
+      // It wrote the whole time, and was refused at the end.
+      expect(before).toBeGreaterThan(0)
+      expect(writer.written).toBeGreaterThan(before)
+      expect(await writer.ended).toMatch(/write failed: Operation not permitted|failed/)
+      const [given, taken] = [serve.last!, pull.last!]
+      expect(given).toMatchObject({ event: 'result', command: 'serve', size: 64 * MiB, verified: true })
+      expect(given.blocksDirtied).toBeGreaterThan(0)
+      expect(taken).toMatchObject({ event: 'result', command: 'pull', size: 64 * MiB, root: given.root })
+      await runClient('qemu-img', ['compare', '-f', 'raw', '-F', 'raw', source, destination])
+      execFileSync('e2fsck', ['-fn', destination], { stdio: 'pipe' })
+      expect(() => expectSame(image.path, destination)).toThrow()
+    },
+    30_000,
+  )
+
+  it('answer a read at the destination before all is there; writes wait for the hand-over and stay', async () => {
+    const [source, destination, here] = [newPath(), newPath(), newPath()]
+    await writeFile(source, new Uint8Array(24 * MiB).fill(0x5a, 23 * MiB).fill(0xa5, 0, 23 * MiB))
+    const { serve, url } = await startServe(source)
+    const { url: slow, link } = await slowed(url, 6 * MiB)
+    const pull = start(['pull', slow, destination, '--nbd', `unix:${here}`])
+    const uri = String((await pull.event('nbd')).uri)
+    await runClient('qemu-io', ['-r', '-f', 'raw', '-c', `read -P 0x5a ${24 * MiB - 4096} 4096`, uri])
+    expect(bytesHere(pull)).toBeLessThan(20 * MiB)
+    let isWritten = false
+    const writing = runClient('qemu-io', ['-f', 'raw', '-c', 'write -P 0x77 8192 4096', '-c', 'flush', uri]).then(
+      () => {
+        isWritten = true
+      },
+    )
+    await runClient('qemu-io', ['-r', '-f', 'raw', '-c', 'read -P 0xa5 8192 4096', uri])
+    expect(isWritten).toBe(false)
+    link.openUp()
+    expect(await serve.ended).toBe(0)
+    await writing
+    await runClient('qemu-io', ['-f', 'raw', '-c', 'read -P 0x77 8192 4096', '-c', 'write -P 0x78 0 512', uri])
+    pull.kill('SIGINT')
+    expect(await pull.ended).toBe(0)
+    const expected = new Uint8Array(24 * MiB).fill(0x5a, 23 * MiB).fill(0xa5, 0, 23 * MiB)
+    await writeFile(source, expected.fill(0x77, 8192, 12288).fill(0x78, 0, 512))
+    expectSame(source, destination)
+  }, 20_000)
+
+  it('leave the source to its clients when the puller is killed; a second one is refused, a later one succeeds', async () => {
+    const [source, destination, socket] = [newPath(), newPath(), newPath()]
+    await copyFile(image.path, source)
+    const { serve, url } = await startServe(source, ['--nbd', `unix:${socket}`])
+    const uri = String((await serve.event('nbd')).uri)
+    const { url: slow } = await slowed(url, 6 * MiB)
+    const killed = start(['pull', slow, newPath()])
+    await killed.until(() => bytesHere(killed) > 0)
+    const second = start(['pull', url, newPath()])
+    expect(await second.ended).toBe(1)
+    expect(second.stderr).toMatch(/^blockferry: .*pulling this disk.* \[BUSY\]\n$/)
+    killed.kill('SIGKILL')
+    expect(await serve.event('pull-failed')).toMatchObject({ code: 'PEER_LOST' })
+    await runClient('qemu-io', ['-f', 'raw', '-c', `write -P 0x33 ${image.file.offset} 65536`, uri])
+    const later = start(['pull', url, destination])
+    expect(await later.ended).toBe(0)
+    expect(await serve.ended).toBe(0)
+    expectSame(source, destination)
+  }, 20_000)
+})
+
+describe('serve and pull', () => {
+  it('agree on a secret of a file or of the environment, and the source outlives those who do not know it', async () => {
+    const [source, destination, right, wrong] = [newPath(), newPath(), newPath(), newPath()]
+    await writeFile(source, noise(3 * MiB + 5, 1))
+    await writeFile(right, 'sixteen bytes and more\n')
+    await writeFile(wrong, 'sixteen bytes but others\n')
+    const { serve, url } = await startServe(source, ['--secret-file', right])
+    for (const args of [['--secret-file', wrong], []]) {
+      const refused = start(['pull', url, newPath(), ...args])
+      expect(await refused.ended).toBe(1)
+      expect(refused.stderr).toMatch(/^blockferry: .*secret.* \[UNAUTHORIZED\]\n$/)
+    }
+    await serve.until(() => serve.events.filter(({ event }) => event === 'refused').length === 2)
+    for (const { code } of serve.events.filter(({ event }) => event === 'refused')) expect(code).toBe('UNAUTHORIZED')
+    const pull = start(['pull', url, destination], { BLOCKFERRY_SECRET: 'sixteen bytes and more' })
+    expect(await pull.ended).toBe(0)
+    expect(await serve.ended).toBe(0)
+    expectSame(source, destination)
+  }, 20_000)
+
+  it('move a disk in dialect silo, which has no root hash', async () => {
+    const [source, destination] = [newPath(), newPath()]
+    await writeFile(source, noise(3 * MiB + 512, 2))
+    const { serve, url } = await startServe(source, ['--dialect', 'silo'])
+    const pull = start(['pull', url, destination, '--dialect', 'silo'])
+    expect(await pull.ended).toBe(0)
+    expect(await serve.ended).toBe(0)
+    expect(pull.last).toMatchObject({ event: 'result', verified: false, root: null })
+    expectSame(source, destination)
+  })
+})
