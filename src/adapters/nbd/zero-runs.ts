@@ -28,8 +28,8 @@ export function splitZeroes(words: Int32Array, length: number): Stretch[] | unde
     }
     zeroFrom = -1
   }
-  // A last piece that is no whole number of words counts as data.
-  const whole = length - (length % 4)
+  // A last piece that is no whole number of words counts as data: what lies behind it in the buffer is not ours.
+  const whole = length % 4 === 0 ? length : length - (length % PIECE_BYTES)
   for (let at = 0; at < whole; at += PIECE_BYTES) {
     if (!isZero(words, at / 4, Math.min(at + PIECE_BYTES, whole) / 4)) close(at)
     else if (zeroFrom < 0) zeroFrom = at
