@@ -5,11 +5,10 @@ import { delimiter, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { ensureBuilt } from '../support/built-library.ts'
 import { type ExtImage, makeExtImage, noise } from '../support/disk-images.ts'
+import { bytesHere, MovingCommands } from '../support/moving-commands.ts'
 import { ensureNbdClients } from '../support/nbd-clients.mjs'
 import { runClient } from '../support/nbd-clients.ts'
 import { startPatternWriter } from '../support/pattern-writer.ts'
-import { RunningCommand } from '../support/running-command.ts'
-import { type SlowLink, slowLink } from '../support/slow-link.ts'
 
 const MiB = 2 ** 20
 const hasClients = ensureNbdClients()
@@ -27,44 +26,10 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => rm(folder, { recursive: true }))
 
-const running = new Set<RunningCommand>()
-const links = new Set<SlowLink>()
-afterEach(async () => {
-  for (const link of links) link.close()
-  links.clear()
-  for (const command of running) {
-    command.kill('SIGKILL')
-    await command.ended
-  }
-  running.clear()
-})
-
-function start(args: readonly string[], environment: Record<string, string> = {}): RunningCommand {
-  const command = new RunningCommand(args, environment)
-  running.add(command)
-  return command
-}
-
-/** A source that waits at a free port; clients pause as long as a machine with other things to do needs. */
-async function startServe(disk: string, args: readonly string[] = [], url = 'tcp://127.0.0.1:0') {
-  const serve = start(['serve', disk, '--listen', url, '--max-pause', '10000', ...args])
-  const listening = await serve.event('listening')
-  return { serve, url: String(listening.url) }
-}
-
-/** The same address by way of a slow link. */
-async function slowed(url: string, bytesPerSecond: number): Promise<{ url: string; link: SlowLink }> {
-  const address = new URL(url)
-  const link = await slowLink(Number(address.port), bytesPerSecond)
-  links.add(link)
-  return { url: `${address.protocol}//127.0.0.1:${link.port}`, link }
-}
+const commands = new MovingCommands()
+afterEach(() => commands.end())
 
 const expectSame = (first: string, second: string) => execFileSync('cmp', [first, second])
-
-/** Bytes of a pull so far. */
-const bytesHere = (pull: RunningCommand) =>
-  Math.max(0, ...pull.events.filter(({ phase }) => phase === 'pull').map(({ bytes }) => Number(bytes)))
 
 describe.skipIf(!hasClients)('serve and pull, with clients that other people wrote', () => {
   it.each(['tcp', 'ws'])(
@@ -72,10 +37,10 @@ describe.skipIf(!hasClients)('serve and pull, with clients that other people wro
     async (scheme) => {
       const [source, destination, socket] = [newPath(), newPath(), newPath()]
       await copyFile(image.path, source)
-      const { serve, url } = await startServe(source, ['--nbd', `unix:${socket}`], `${scheme}://127.0.0.1:0`)
+      const { serve, url } = await commands.serve(source, ['--nbd', `unix:${socket}`], `${scheme}://127.0.0.1:0`)
       const writer = startPatternWriter(String((await serve.event('nbd')).uri), image.file)
-      const { url: slow, link } = await slowed(url, 60 * MiB)
-      const pull = start(['pull', slow, destination])
+      const { url: slow, link } = await commands.slowed(url, 60 * MiB)
+      const pull = commands.start(['pull', slow, destination])
       await pull.until(() => bytesHere(pull) > 8 * MiB)
       const before = writer.written
       link.openUp()
@@ -99,9 +64,9 @@ describe.skipIf(!hasClients)('serve and pull, with clients that other people wro
   it('answer a read at the destination before all is there; writes wait for the hand-over and stay', async () => {
     const [source, destination, here] = [newPath(), newPath(), newPath()]
     await writeFile(source, new Uint8Array(24 * MiB).fill(0x5a, 23 * MiB).fill(0xa5, 0, 23 * MiB))
-    const { serve, url } = await startServe(source)
-    const { url: slow, link } = await slowed(url, 6 * MiB)
-    const pull = start(['pull', slow, destination, '--nbd', `unix:${here}`])
+    const { serve, url } = await commands.serve(source)
+    const { url: slow, link } = await commands.slowed(url, 6 * MiB)
+    const pull = commands.start(['pull', slow, destination, '--nbd', `unix:${here}`])
     const uri = String((await pull.event('nbd')).uri)
     await runClient('qemu-io', ['-r', '-f', 'raw', '-c', `read -P 0x5a ${24 * MiB - 4096} 4096`, uri])
     expect(bytesHere(pull)).toBeLessThan(20 * MiB)
@@ -127,18 +92,18 @@ describe.skipIf(!hasClients)('serve and pull, with clients that other people wro
   it('leave the source to its clients when the puller is killed; a second one is refused, a later one succeeds', async () => {
     const [source, destination, socket] = [newPath(), newPath(), newPath()]
     await copyFile(image.path, source)
-    const { serve, url } = await startServe(source, ['--nbd', `unix:${socket}`])
+    const { serve, url } = await commands.serve(source, ['--nbd', `unix:${socket}`])
     const uri = String((await serve.event('nbd')).uri)
-    const { url: slow } = await slowed(url, 6 * MiB)
-    const killed = start(['pull', slow, newPath()])
+    const { url: slow } = await commands.slowed(url, 6 * MiB)
+    const killed = commands.start(['pull', slow, newPath()])
     await killed.until(() => bytesHere(killed) > 0)
-    const second = start(['pull', url, newPath()])
+    const second = commands.start(['pull', url, newPath()])
     expect(await second.ended).toBe(1)
     expect(second.stderr).toMatch(/^blockferry: .*pulling this disk.* \[BUSY\]\n$/)
     killed.kill('SIGKILL')
     expect(await serve.event('pull-failed')).toMatchObject({ code: 'PEER_LOST' })
     await runClient('qemu-io', ['-f', 'raw', '-c', `write -P 0x33 ${image.file.offset} 65536`, uri])
-    const later = start(['pull', url, destination])
+    const later = commands.start(['pull', url, destination])
     expect(await later.ended).toBe(0)
     expect(await serve.ended).toBe(0)
     expectSame(source, destination)
@@ -151,15 +116,15 @@ describe('serve and pull', () => {
     await writeFile(source, noise(3 * MiB + 5, 1))
     await writeFile(right, 'sixteen bytes and more\n')
     await writeFile(wrong, 'sixteen bytes but others\n')
-    const { serve, url } = await startServe(source, ['--secret-file', right])
+    const { serve, url } = await commands.serve(source, ['--secret-file', right])
     for (const args of [['--secret-file', wrong], []]) {
-      const refused = start(['pull', url, newPath(), ...args])
+      const refused = commands.start(['pull', url, newPath(), ...args])
       expect(await refused.ended).toBe(1)
       expect(refused.stderr).toMatch(/^blockferry: .*secret.* \[UNAUTHORIZED\]\n$/)
     }
     await serve.until(() => serve.events.filter(({ event }) => event === 'refused').length === 2)
     for (const { code } of serve.events.filter(({ event }) => event === 'refused')) expect(code).toBe('UNAUTHORIZED')
-    const pull = start(['pull', url, destination], { BLOCKFERRY_SECRET: 'sixteen bytes and more' })
+    const pull = commands.start(['pull', url, destination], { BLOCKFERRY_SECRET: 'sixteen bytes and more' })
     expect(await pull.ended).toBe(0)
     expect(await serve.ended).toBe(0)
     expectSame(source, destination)
@@ -168,8 +133,8 @@ describe('serve and pull', () => {
   it('move a disk in dialect silo, which has no root hash', async () => {
     const [source, destination] = [newPath(), newPath()]
     await writeFile(source, noise(3 * MiB + 512, 2))
-    const { serve, url } = await startServe(source, ['--dialect', 'silo'])
-    const pull = start(['pull', url, destination, '--dialect', 'silo'])
+    const { serve, url } = await commands.serve(source, ['--dialect', 'silo'])
+    const pull = commands.start(['pull', url, destination, '--dialect', 'silo'])
     expect(await pull.ended).toBe(0)
     expect(await serve.ended).toBe(0)
     expect(pull.last).toMatchObject({ event: 'result', verified: false, root: null })
