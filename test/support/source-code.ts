@@ -77,7 +77,7 @@ export function references(file: SourceFile): Reference[] {
       found.push({ kind, target: target!.startsWith('.') ? join(dirname(file.path), target!) : target! })
     }
   }
-  add('import', /\b(?:from|import)\s*\(?\s*['"]([^'"\n]+)['"]/g)
+  add('import', /(?<!['"])\b(?:from|import)\s*\(?\s*['"]([^'"\n]+)['"]/g)
   add('url', /\bnew\s+URL\(\s*['"]([^'"\n]+\.(?:ts|js))['"]\s*,\s*import\.meta\.url/g)
   // A worker is named as it will be called once compiled.
   return found.map(({ kind, target }) => ({ kind, target: kind === 'url' ? target.replace(/\.js$/, '.ts') : target }))

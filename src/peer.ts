@@ -1,0 +1,34 @@
+/**
+ * Moving a disk to somebody else: connections, both ends of a disk in transit, transports and pairing that run in browsers and in Node.
+ * Apart from `index.ts`, so that a page which moves nothing over a wire does not pay for it.
+ */
+export { type OfferedDisk, type ReceiveDiskOptions, type ReceivedDisk, receiveDisk } from './devices/receive-disk.ts'
+export { type SendDiskOptions, sendDisk } from './devices/send-disk.ts'
+export { createWaitingCache, type WaitingCache, type WaitingCacheOptions } from './modules/waiting-cache.ts'
+export type { Channel } from './protocol/channel.ts'
+export { type Connection, type ConnectionOptions, openConnection } from './protocol/connection.ts'
+export { FromProtocol } from './protocol/from-protocol.ts'
+export { type Dialect, ProtocolRW } from './protocol/protocol-rw.ts'
+export { ToProtocol } from './protocol/to-protocol.ts'
+export { type MemoryChannels, memoryChannels } from './transports/memory.ts'
+export { type MessagePortChannelOptions, messagePortChannel, type PortLike } from './transports/message-port.ts'
+export { type BroadcastOptions, broadcastSignalling } from './transports/pairing/broadcast-channel.ts'
+export { type ConnectedPeers, type ConnectPeersOptions, connectPeers } from './transports/pairing/connect-peers.ts'
+export {
+  createInvitation,
+  type Invitation,
+  invitationLink,
+  readInvitation,
+} from './transports/pairing/invitation.ts'
+export { type ManualSignalling, manualSignalling } from './transports/pairing/manual.ts'
+export { type RendezvousOptions, rendezvousSignalling } from './transports/pairing/rendezvous-client.ts'
+export type { Signalling } from './transports/pairing/signalling.ts'
+export { type DataChannelOptions, dataChannelChannel } from './transports/webrtc.ts'
+export { webRtcBinding } from './transports/webrtc-binding.ts'
+export {
+  type OpenedWebSocket,
+  type OpenWebSocketOptions,
+  openWebSocket,
+  type WebSocketChannelOptions,
+  webSocketChannel,
+} from './transports/websocket.ts'
