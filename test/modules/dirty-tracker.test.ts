@@ -175,6 +175,19 @@ describe('createDirtyTracker', () => {
     second()
   })
 
+  it('finds blocks far beyond 32 bits of offset', async () => {
+    const size = 2 ** 45 - 1
+    const disk = new MemoryStorage(size, { sparse: true })
+    open.push(disk)
+    const { local, remote } = createDirtyTracker(disk, 2 ** 24)
+    remote.trackAt(2 ** 40 - 1, 2)
+    remote.trackAt(size - 1, 1)
+    await local.writeAt(new Uint8Array(2), 2 ** 40 - 1)
+    await local.writeAt(new Uint8Array(2), 2 ** 41)
+    await local.writeAt(new Uint8Array(1), size - 1)
+    expect(takeDirty(remote)).toEqual([2 ** 16 - 1, 2 ** 16, 2 ** 21 - 1])
+  })
+
   it('costs nothing for what was never read: memory of a terabyte is two bits a block', () => {
     const before = process.memoryUsage().rss
     const { remote } = createDirtyTracker(new MemoryStorage(2 ** 40, { sparse: true }), 65536)
