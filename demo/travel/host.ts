@@ -1,0 +1,209 @@
+import { errorCode } from '../../src/errors/storage-error.ts'
+import { encodeError, type WireError } from '../../src/errors/wire.ts'
+import { createInvitation, type Invitation, invitationLink } from '../../src/transports/pairing/invitation.ts'
+import { manualSignalling } from '../../src/transports/pairing/manual.ts'
+import { formatBytes, formatCount, formatDuration, formatRate } from '../format.ts'
+import type { Figures } from '../mover/messages.ts'
+import type { StorageKind } from '../mover/settings.ts'
+import { HandCarry } from './hand-carry.ts'
+import { LinkBox } from './link-box.ts'
+import type { FromTraveller, ToTraveller } from './messages.ts'
+import { type Pair, pair } from './pair.ts'
+import { gaveAway, HOST, hostFailure, pasteProblem } from './sentences.ts'
+import { part, pictureInterval, Stage, startTraveller } from './stage.ts'
+
+const HTML = `
+  <form class="panel" aria-label="What is sent" data-part="settings">
+    <fieldset class="pair" data-part="choices">
+      <legend>Disk</legend>
+      <div><label for="travel-size">Size</label><select id="travel-size" name="size">
+        <option value="16777216">16 MiB</option><option value="67108864" selected>64 MiB</option><option value="268435456">256 MiB</option>
+      </select></div>
+      <div><label for="travel-place">Kept in</label><select id="travel-place" name="place">
+        <option value="memory" selected>Memory</option><option value="indexeddb">IndexedDB</option><option value="opfs">OPFS</option>
+      </select></div>
+      <div><label for="travel-write">Program writes</label><select id="travel-write" name="writeRate">
+        <option value="0">nothing</option><option value="262144" selected>256 KiB/s</option><option value="1048576">1 MiB/s</option><option value="4194304">4 MiB/s</option>
+      </select></div>
+      <div><label for="travel-speed">Speed at most</label><select id="travel-speed" name="linkRate">
+        <option value="4194304">4 MiB/s</option><option value="16777216" selected>16 MiB/s</option><option value="33554432">32 MiB/s</option><option value="0">no limit</option>
+      </select></div>
+    </fieldset>
+    <button type="submit" class="primary" data-part="begin">Fill a disk and show its link</button>
+    <div class="travel-link" data-part="invitation" hidden></div>
+    <button type="button" class="quiet" data-part="withdraw" hidden>Withdraw the link</button>
+  </form>`
+
+const FIGURES = {
+  moved: 'sent per second',
+  dirty: 'dirty blocks',
+  round: 'round',
+  left: 'time left',
+  carried: 'carried over',
+  writes: 'writes so far',
+}
+
+/** `kept`: nobody got the disk, and it can be offered again. `gone`: somebody did. */
+type HostState = 'idle' | 'preparing' | 'waiting' | 'moving' | 'kept' | 'gone'
+
+/** The side that has the disk. */
+export class Host {
+  readonly #panel: HTMLFormElement
+  readonly #stage = new Stage(FIGURES)
+  readonly #worker = startTraveller()
+  readonly #linkBox: LinkBox
+  readonly #handCarry: HandCarry
+  #state: HostState = 'idle'
+  #waiting = new AbortController()
+  #pair: Pair | undefined
+  #pulledHere = false
+
+  constructor(section: HTMLElement) {
+    section.insertAdjacentHTML('beforeend', HTML)
+    section.append(this.#stage.element)
+    this.#panel = part(section, 'settings')
+    this.#linkBox = new LinkBox(part(section, 'invitation'))
+    this.#handCarry = new HandCarry(part(section, 'invitation'), 'host')
+    this.#worker.onmessage = ({ data }: MessageEvent<FromTraveller>) => this.#receive(data)
+    this.#worker.onerror = (event) => this.#fail(encodeError(new Error(event.message || 'The worker did not start.')))
+    this.#panel.addEventListener('submit', (event) => {
+      event.preventDefault()
+      if (this.#state === 'idle' || this.#state === 'gone') this.#prepare()
+      else if (this.#state === 'kept') void this.#invite()
+    })
+    part(section, 'withdraw').addEventListener('click', () => this.#waiting.abort('withdrawn'))
+    this.#stage.plug.addEventListener('click', () => {
+      this.#pulledHere = true
+      this.#pair?.pullThePlug()
+    })
+    this.#stage.say(HOST.idle)
+    part(section, 'begin').focus({ preventScroll: true })
+  }
+
+  #prepare(): void {
+    const form = new FormData(this.#panel)
+    const number = (name: string) => Number(form.get(name))
+    this.#enter('preparing')
+    this.#stage.hideRoot()
+    this.#stage.say(HOST.preparing)
+    const settings = {
+      place: String(form.get('place')) as StorageKind,
+      size: number('size'),
+      writeRate: number('writeRate'),
+      linkRate: number('linkRate'),
+    }
+    this.#send({ type: 'prepare', settings, intervalMs: pictureInterval() })
+  }
+
+  /** Shows a fresh link, waits for somebody to come by it, and sends the disk there. */
+  async #invite(): Promise<void> {
+    this.#pulledHere = false
+    this.#waiting = new AbortController()
+    const { signal } = this.#waiting
+    this.#enter('waiting')
+    this.#stage.say(HOST.waiting)
+    try {
+      const invitation = await createInvitation()
+      const manual = manualSignalling((text) => this.#handCarry.show(text))
+      this.#handCarry.onPaste = (text) => {
+        try {
+          manual.paste(text)
+        } catch (error) {
+          this.#handCarry.complain(pasteProblem(error))
+        }
+      }
+      this.#showLink(invitation, [])
+      this.#pair = await pair({
+        invitation,
+        as: 'host',
+        manual,
+        signal,
+        onWaiting: (addresses) => this.#showLink(invitation, addresses),
+        onAlone: (why) => (why === 'expired' ? this.#waiting.abort('expired') : this.#linkBox.alone()),
+        onMet: () => this.#stage.say(HOST.met),
+      })
+    } catch (error) {
+      if (errorCode(error) === 'ABORTED') {
+        this.#enter('kept')
+        this.#stage.say(signal.reason === 'expired' ? HOST.expired : HOST.withdrawn)
+      } else this.#fail(encodeError(error))
+      return
+    }
+    this.#enter('moving')
+    this.#stage.say(HOST.proving)
+    this.#send({ type: 'send', ...this.#pair.link }, [this.#pair.link.port])
+  }
+
+  #showLink(invitation: Invitation, addresses: readonly string[]): void {
+    // What this machine calls itself leads nowhere on another one.
+    const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname)
+    const [address] = isLocal ? addresses : []
+    const page = address === undefined ? location.href : new URL(location.pathname, address).href
+    this.#linkBox.show(invitationLink(page, invitation), { isLocal: isLocal && address === undefined })
+  }
+
+  #receive(message: FromTraveller): void {
+    if (message.type === 'prepared') void this.#invite()
+    else if (message.type === 'proved') this.#stage.say(HOST.full)
+    else if (message.type === 'phase') this.#stage.say(HOST[message.phase])
+    else if (message.type === 'sending') this.#showSending(message.blocks, message.figures)
+    else if (message.type === 'failed') this.#fail(message.error)
+    else if (message.type === 'gave') {
+      this.#enter('gone')
+      this.#stage.say(gaveAway(message.journey))
+      this.#stage.showRoot(message.journey.root)
+      this.#stage.put('carried', `${(message.journey.bytesMoved / message.journey.size).toFixed(2)} ×`)
+      this.#stage.put('dirty', '0')
+      this.#stage.put('moved', '–')
+      this.#stage.put('left', '–')
+    }
+  }
+
+  #showSending(blocks: Uint8Array, figures: Figures): void {
+    this.#stage.showBlocks(blocks)
+    this.#stage.put('writes', formatCount(figures.writes))
+    if (this.#state !== 'moving') return
+    this.#stage.put('moved', formatRate(figures.movedRate))
+    this.#stage.put('dirty', formatCount(figures.dirtyBlocks))
+    this.#stage.put('round', formatCount(figures.round))
+    this.#stage.put('left', figures.timeLeftMs === undefined ? '–' : formatDuration(figures.timeLeftMs))
+    this.#stage.put('carried', formatBytes(figures.bytesMoved))
+  }
+
+  #fail(error: WireError): void {
+    const wasPrepared = this.#state !== 'preparing'
+    this.#enter(wasPrepared ? 'kept' : 'idle')
+    this.#stage.say(
+      wasPrepared
+        ? hostFailure(error, this.#pulledHere)
+        : { tone: 'failed', sentence: error.message, detail: error.code ?? '' },
+    )
+  }
+
+  #enter(state: HostState): void {
+    this.#state = state
+    const begin = part<HTMLButtonElement>(this.#panel, 'begin')
+    const isOver = state === 'idle' || state === 'kept' || state === 'gone'
+    begin.hidden = !isOver
+    begin.textContent =
+      state === 'kept'
+        ? 'Show a new link'
+        : state === 'gone'
+          ? 'Fill another disk and show its link'
+          : 'Fill a disk and show its link'
+    part<HTMLFieldSetElement>(this.#panel, 'choices').disabled = state !== 'idle' && state !== 'gone'
+    part(this.#panel, 'invitation').hidden = state !== 'waiting'
+    part(this.#panel, 'withdraw').hidden = state !== 'waiting'
+    this.#stage.plug.hidden = state !== 'moving'
+    if (state === 'waiting') this.#handCarry.reset()
+    if (state === 'moving') {
+      this.#stage.plug.focus({ preventScroll: true })
+      this.#stage.scrollIntoView()
+    }
+    if (isOver && state !== 'idle') begin.focus({ preventScroll: true })
+  }
+
+  #send(message: ToTraveller, transfer: Transferable[] = []): void {
+    this.#worker.postMessage(message, transfer)
+  }
+}

@@ -1,0 +1,71 @@
+import type { WireError } from '../../src/errors/wire.ts'
+import type { Figures } from '../mover/messages.ts'
+import type { StorageKind } from '../mover/settings.ts'
+
+/** What the side that has the disk chooses. Sizes in bytes, rates in bytes per second. */
+export interface TravelSettings {
+  readonly place: StorageKind
+  readonly size: number
+  readonly writeRate: number
+  /** 0: as fast as the connection carries. */
+  readonly linkRate: number
+}
+
+/** The page's end of a connection, for the worker to speak over. */
+export interface WorkerLink {
+  readonly port: MessagePort
+  /** Of the channel beyond the port. */
+  readonly binding: Uint8Array
+  readonly secret: Uint8Array
+}
+
+/** What the page tells the worker. */
+export type ToTraveller =
+  /** Makes and fills a disk, and starts the program that writes to it. A picture is sent every `intervalMs`. */
+  | { readonly type: 'prepare'; readonly settings: TravelSettings; readonly intervalMs: number }
+  /** Sends the disk that was prepared. `port` is transferred. */
+  | ({ readonly type: 'send' } & WorkerLink)
+  /** Takes a disk. `port` is transferred. */
+  | ({ readonly type: 'receive'; readonly place: StorageKind; readonly intervalMs: number } & WorkerLink)
+  /** Reads a block that is not here yet, or any once all are. */
+  | { readonly type: 'read' }
+  /** Ends everything and deletes what was made. */
+  | { readonly type: 'clear' }
+
+/** What arrives, as the receiving side sees it. Rates in bytes per second. */
+export interface Arrivals {
+  readonly arrivedRate: number
+  readonly missingBlocks: number
+  readonly waitingCalls: number
+  readonly writes: number
+}
+
+/** A disk that has changed hands. */
+export interface Journey {
+  readonly root: string
+  readonly size: number
+  readonly bytesMoved: number
+  readonly rounds: number
+  readonly durationMs: number
+  readonly pauseMs: number
+  readonly writes: number
+  readonly longestWriteMs: number
+}
+
+/** What the worker tells the page. */
+export type FromTraveller =
+  | { readonly type: 'prepared' }
+  | { readonly type: 'proved' }
+  | { readonly type: 'phase'; readonly phase: 'full' | 'dirty' | 'locked' }
+  /** One byte per block as in block-byte.ts; transferred. */
+  | { readonly type: 'sending'; readonly blocks: Uint8Array; readonly figures: Figures }
+  | { readonly type: 'announced'; readonly name: string; readonly size: number; readonly blockSize: number }
+  | { readonly type: 'arriving'; readonly blocks: Uint8Array; readonly arrivals: Arrivals }
+  | { readonly type: 'read'; readonly block: number; readonly wasMissing: boolean; readonly ms: number }
+  /** The disk is the other side's now. */
+  | { readonly type: 'gave'; readonly journey: Journey }
+  /** The disk is this side's now. */
+  | { readonly type: 'got'; readonly root: string }
+  /** The journey ended early; a disk that was here before is still here. */
+  | { readonly type: 'failed'; readonly error: WireError }
+  | { readonly type: 'cleared' }

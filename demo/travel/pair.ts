@@ -1,0 +1,79 @@
+import { errorCode } from '../../src/errors/storage-error.ts'
+import type { Channel } from '../../src/protocol/channel.ts'
+import { messagePortChannel } from '../../src/transports/message-port.ts'
+import { broadcastSignalling } from '../../src/transports/pairing/broadcast-channel.ts'
+import { connectPeers } from '../../src/transports/pairing/connect-peers.ts'
+import type { Invitation } from '../../src/transports/pairing/invitation.ts'
+import { CONNECT_MS, PASTE_MS } from '../../src/transports/pairing/limits.ts'
+import type { ManualSignalling } from '../../src/transports/pairing/manual.ts'
+import { meet } from '../../src/transports/pairing/meet.ts'
+import { rendezvousSignalling } from '../../src/transports/pairing/rendezvous-client.ts'
+import { RENDEZVOUS_PATH } from '../../src/transports/pairing/rendezvous-messages.ts'
+import type { Party, Signalling } from '../../src/transports/pairing/signalling.ts'
+import type { WorkerLink } from './messages.ts'
+
+/** How two pages are brought together. */
+export interface PairOptions {
+  readonly invitation: Invitation
+  readonly as: Party
+  /** Texts carried by hand: for a host one way among others, for a guest instead of them. */
+  readonly manual?: ManualSignalling
+  readonly signal: AbortSignal
+  /** The server is there; with the addresses it knows for this page. */
+  readonly onWaiting?: (addresses: readonly string[]) => void
+  /** The server is not there, or ended the wait; tabs of this browser still meet. */
+  readonly onAlone?: (why: 'expired' | 'unreachable') => void
+  /** The other side is there; now the two connect. */
+  readonly onMet?: () => void
+}
+
+/** Two pages that are connected. */
+export interface Pair {
+  /** For the worker; the port is to be transferred. */
+  readonly link: WorkerLink
+  /** Cuts the connection, as when a cable is pulled. */
+  pullThePlug(): void
+}
+
+/**
+ * Meets the other side by whatever way there is, connects to it directly, and leads that connection to a port for the worker, which does
+ * the rest. The channel stays in the page, since not every browser can hand one over; its bytes are only passed on, never copied.
+ */
+export async function pair(options: PairOptions): Promise<Pair> {
+  const { invitation, as, manual, signal, onMet } = options
+  const isByHand = as === 'guest' && manual !== undefined
+  const signalling = isByHand ? manual : await meet(waysToMeet(options), signal)
+  if (!isByHand) onMet?.()
+  const timeoutMs = isByHand || signalling === manual ? PASTE_MS : CONNECT_MS
+  const peers = await connectPeers({ signalling, as, signal, timeoutMs })
+  if (isByHand) onMet?.()
+  const { port1, port2 } = new MessageChannel()
+  relay(peers.channel, messagePortChannel(port1))
+  return {
+    link: { port: port2, binding: peers.channel.binding!, secret: invitation.secret },
+    pullThePlug: () => peers.close(),
+  }
+}
+
+function waysToMeet({ invitation, as, manual, onWaiting, onAlone }: PairOptions): Signalling[] {
+  const url = new URL(RENDEZVOUS_PATH, location.href)
+  url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:'
+  const rendezvous = rendezvousSignalling({ url, invitation, as, ...(onWaiting ? { onWaiting } : {}) })
+  rendezvous.met.catch((error: unknown) => {
+    const code = errorCode(error)
+    if (code === 'OPEN_FAILED') onAlone?.('unreachable')
+    else if (code === 'NOT_FOUND') onAlone?.('expired')
+  })
+  return [broadcastSignalling({ invitation, as }), rendezvous, ...(manual ? [manual] : [])]
+}
+
+/** Joins two channels end to end: what comes in here goes out there, as fast as it is taken, and each ends with the other. */
+function relay(one: Channel, other: Channel): void {
+  for (const [from, to] of [
+    [one, other],
+    [other, one],
+  ] as const) {
+    from.receive((bytes) => to.send([bytes]))
+    void from.ended.then((reason) => (reason === undefined ? to.close() : to.abort(reason)))
+  }
+}

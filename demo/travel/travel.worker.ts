@@ -1,0 +1,49 @@
+import { encodeError } from '../../src/errors/wire.ts'
+import { Arrival } from './arrival.ts'
+import { Departure } from './departure.ts'
+import type { FromTraveller, ToTraveller } from './messages.ts'
+import { deleteDisk } from './travel-disks.ts'
+
+/** The part of a dedicated worker's global scope that is used here; the page's types describe a window. */
+interface WorkerScope {
+  onmessage: ((event: MessageEvent<ToTraveller>) => void) | null
+  postMessage(message: FromTraveller, transfer?: Transferable[]): void
+}
+
+const scope = self as unknown as WorkerScope
+const send = (message: FromTraveller, transfer: Transferable[] = []) => scope.postMessage(message, transfer)
+
+let departure: Departure | undefined
+let arrival: Arrival | undefined
+
+scope.onmessage = ({ data }) => {
+  obey(data).catch((error: unknown) => send({ type: 'failed', error: encodeError(error) }))
+}
+
+async function obey(message: ToTraveller): Promise<void> {
+  switch (message.type) {
+    case 'prepare':
+      await departure?.clear()
+      departure = new Departure(message.settings, message.intervalMs, send)
+      return departure.prepare()
+    case 'send':
+      return departure?.send(message)
+    case 'receive':
+      arrival = new Arrival(message.place, message.intervalMs, send)
+      return arrival.receive(message).catch(async (error: unknown) => {
+        // A part of a disk is of no use to anybody; the whole one stayed where it was.
+        await deleteDisk('arrival')
+        throw error
+      })
+    case 'read':
+      // A read that the loss of the peer ends is told by that loss.
+      return arrival?.read().catch(() => {})
+    case 'clear':
+      await departure?.clear()
+      await arrival?.clear()
+      await deleteDisk(departure ? 'departure' : 'arrival')
+      departure = undefined
+      arrival = undefined
+      send({ type: 'cleared' })
+  }
+}
