@@ -147,5 +147,5 @@ export class DestinationSide {
 
 /** A stranger's name, made fit to be shown and to be asked for. */
 function exportName(name: string): string {
-  return name.replaceAll(/[^\p{L}\p{N}\p{P}\p{S} ]/gu, '?') || 'disk'
+  return name.replaceAll(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, '?') || 'disk'
 }

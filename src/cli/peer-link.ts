@@ -66,7 +66,10 @@ export async function awaitPeers(options: LinkOptions, output: Output, to: PeerW
     // Any page in a browser of this machine reaches a loopback address; only a secret tells the right one.
     origins: secret ? 'any' : [],
     onChannel: (channel) => {
-      agree(channel, 'listener', options, secret, over.signal).then(to.welcome, to.refused)
+      agree(channel, 'listener', options, secret, over.signal).then(to.welcome, (error: unknown) => {
+        // Those cut off because nobody is let in any more are not worth a word.
+        if (!over.signal.aborted) to.refused(error)
+      })
     },
   })
   if (!secret && !isLoopback(address.host)) {
@@ -76,7 +79,7 @@ export async function awaitPeers(options: LinkOptions, output: Output, to: PeerW
   output.event('listening', { url }, `waiting at ${url}`)
   return {
     close: async () => {
-      over.abort(new StorageError('CLOSED', 'nobody is let in any more'))
+      over.abort()
       await server.close()
     },
   }
@@ -105,7 +108,7 @@ async function agree(
   secret: Uint8Array | undefined,
   signal: AbortSignal,
 ): Promise<Connection> {
-  const stop = () => channel.abort(signal.reason)
+  const stop = () => channel.abort(new StorageError('ABORTED', 'interrupted', { cause: signal.reason }))
   signal.addEventListener('abort', stop)
   if (signal.aborted) stop()
   try {

@@ -86,7 +86,7 @@ export class SourceSide {
     if (failure !== undefined) throw failure
   }
 
-  report(command: string, url: string, live: LiveMigrationResult): void {
+  report(command: string, live: LiveMigrationResult): void {
     const { disk, name, blockSize } = this.#options
     const root = live.root && digestText(live.root)
     const { rounds, bytesMoved, blocksDirtied, pauseMs, predictedPauseMs, durationMs } = live
@@ -94,7 +94,6 @@ export class SourceSide {
       {
         command,
         disk: addressText(disk),
-        url,
         name,
         size: this.size,
         blockSize,

@@ -142,24 +142,25 @@ describe('wrong usage', () => {
     const [source, short] = [await disk(1000), newPath()]
     await writeFile(short, 'fifteen bytes..\n')
     const at = ['--listen', 'tcp://127.0.0.1:0', '--secret-file']
-    const tooShort = await runCommand(['serve', source, ...at, short])
+    const [tooShort, missing, unknown] = await Promise.all([
+      runCommand(['serve', source, ...at, short]),
+      runCommand(['serve', source, ...at, newPath()]),
+      runCommand(['serve', source, ...at, short, '--dialect', 'silo']),
+    ])
     expect(tooShort).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/at least 16 bytes, got 15 bytes/) })
     expect(tooShort.stderr).not.toContain('fifteen')
-    expect(await runCommand(['serve', source, ...at, newPath()])).toMatchObject({
-      exitCode: 1,
-      stderr: expect.stringMatching(/secret file.*\[NOT_FOUND\]\n$/),
-    })
-    expect(await runCommand(['serve', source, ...at, short, '--dialect', 'silo'])).toMatchObject({ exitCode: 2 })
+    expect(missing).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/secret file.*\[NOT_FOUND\]\n$/) })
+    expect(unknown).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/silo, which knows no secrets/) })
   })
 
   it('is a certificate where none is needed, or none where one is', async () => {
     const source = await disk(1000)
-    for (const args of [
+    const wrong = [
       ['--listen', 'tls://127.0.0.1:0'],
       ['--listen', 'tls://127.0.0.1:0', '--tls-cert', source],
       ['--listen', 'tcp://127.0.0.1:0', '--tls-cert', source, '--tls-key', source],
-    ]) {
-      const run = await runCommand(['serve', source, ...args])
+    ]
+    for (const run of await Promise.all(wrong.map((args) => runCommand(['serve', source, ...args])))) {
       expect(run).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/--tls-cert.*\[INVALID_ARGUMENT\]\n$/) })
     }
   })

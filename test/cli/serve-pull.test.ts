@@ -41,7 +41,7 @@ describe.skipIf(!hasClients)('serve and pull, with clients that other people wro
       const writer = startPatternWriter(String((await serve.event('nbd')).uri), image.file)
       const { url: slow, link } = await commands.slowed(url, 60 * MiB)
       const pull = commands.start(['pull', slow, destination])
-      await pull.until(() => bytesHere(pull) > 8 * MiB)
+      await pull.until(() => bytesHere(pull) > 4 * MiB)
       const before = writer.written
       link.openUp()
       expect(await serve.ended).toBe(0)
@@ -49,16 +49,16 @@ describe.skipIf(!hasClients)('serve and pull, with clients that other people wro
       // It wrote the whole time, and was refused at the end.
       expect(before).toBeGreaterThan(0)
       expect(writer.written).toBeGreaterThan(before)
-      expect(await writer.ended).toMatch(/write failed: Operation not permitted|failed/)
+      expect(await writer.ended).toMatch(/write failed: Operation not permitted/)
       const [given, taken] = [serve.last!, pull.last!]
-      expect(given).toMatchObject({ event: 'result', command: 'serve', size: 64 * MiB, verified: true })
+      expect(given).toMatchObject({ event: 'result', command: 'serve', size: 32 * MiB, verified: true })
       expect(given.blocksDirtied).toBeGreaterThan(0)
-      expect(taken).toMatchObject({ event: 'result', command: 'pull', size: 64 * MiB, root: given.root })
+      expect(taken).toMatchObject({ event: 'result', command: 'pull', size: 32 * MiB, root: given.root })
       await runClient('qemu-img', ['compare', '-f', 'raw', '-F', 'raw', source, destination])
       execFileSync('e2fsck', ['-fn', destination], { stdio: 'pipe' })
       expect(() => expectSame(image.path, destination)).toThrow()
     },
-    30_000,
+    60_000,
   )
 
   it('answer a read at the destination before all is there; writes wait for the hand-over and stay', async () => {
@@ -87,7 +87,7 @@ describe.skipIf(!hasClients)('serve and pull, with clients that other people wro
     const expected = new Uint8Array(24 * MiB).fill(0x5a, 23 * MiB).fill(0xa5, 0, 23 * MiB)
     await writeFile(source, expected.fill(0x77, 8192, 12288).fill(0x78, 0, 512))
     expectSame(source, destination)
-  }, 20_000)
+  }, 60_000)
 
   it('leave the source to its clients when the puller is killed; a second one is refused, a later one succeeds', async () => {
     const [source, destination, socket] = [newPath(), newPath(), newPath()]
@@ -107,7 +107,7 @@ describe.skipIf(!hasClients)('serve and pull, with clients that other people wro
     expect(await later.ended).toBe(0)
     expect(await serve.ended).toBe(0)
     expectSame(source, destination)
-  }, 20_000)
+  }, 60_000)
 })
 
 describe('serve and pull', () => {
@@ -128,7 +128,7 @@ describe('serve and pull', () => {
     expect(await pull.ended).toBe(0)
     expect(await serve.ended).toBe(0)
     expectSame(source, destination)
-  }, 20_000)
+  }, 60_000)
 
   it('move a disk in dialect silo, which has no root hash', async () => {
     const [source, destination] = [newPath(), newPath()]

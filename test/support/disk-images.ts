@@ -15,13 +15,13 @@ export interface ExtImage {
   readonly file: { readonly offset: number; readonly length: number }
 }
 
-/** Makes an ext4 image of 64 MiB whose half is one file of noise. The tools of file systems must be on the path. */
+/** Makes an ext4 image of 32 MiB whose half is one file of noise. The tools of file systems must be on the path. */
 export async function makeExtImage(folder: string, name: string): Promise<ExtImage> {
   const content = join(folder, `${name}.content`)
   const path = join(folder, name)
   await mkdir(content)
-  await writeFile(join(content, 'data'), noise(32 * 2 ** 20, 7))
-  execFileSync('mkfs.ext4', ['-q', '-b', '4096', '-d', content, path, '64M'], { stdio: 'pipe' })
+  await writeFile(join(content, 'data'), noise(16 * 2 ** 20, 7))
+  execFileSync('mkfs.ext4', ['-q', '-b', '4096', '-d', content, path, '32M'], { stdio: 'pipe' })
   await rm(content, { recursive: true })
   const blocks = execFileSync('debugfs', ['-R', 'blocks /data', path], { stdio: ['ignore', 'pipe', 'pipe'] })
   return { path, file: longestRun(blocks.toString().trim().split(/\s+/).map(Number)) }

@@ -1,6 +1,5 @@
 import { StorageError } from '../../errors/storage-error.ts'
 import type { Output } from '../output.ts'
-import { peerText } from '../peer-address.ts'
 import { callPeer, type LinkOptions, part } from '../peer-link.ts'
 import { type SourceOptions, SourceSide } from '../source-side.ts'
 
@@ -21,7 +20,7 @@ export async function push(options: PushOptions, output: Output, signal: AbortSi
     try {
       const live = await source.send(connection, signal)
       await source.retire()
-      source.report('push', peerText(options.link.address), live)
+      source.report('push', live)
     } catch (error) {
       failure = error
     }

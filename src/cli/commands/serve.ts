@@ -2,7 +2,6 @@ import { errorCode, errorMessage, StorageError } from '../../errors/storage-erro
 import type { LiveMigrationResult } from '../../migration/migrate-live.ts'
 import type { Connection } from '../../protocol/connection.ts'
 import type { Output } from '../output.ts'
-import { peerText } from '../peer-address.ts'
 import { awaitPeers, type LinkOptions, part } from '../peer-link.ts'
 import { type SourceOptions, SourceSide } from '../source-side.ts'
 
@@ -21,7 +20,7 @@ export async function serve(options: ServeOptions, output: Output, signal: Abort
   try {
     const live = await new PulledOnce(source, options.link, output).wait(signal)
     await source.retire()
-    source.report('serve', peerText(options.link.address), live)
+    source.report('serve', live)
   } catch (error) {
     failure = error
   }
