@@ -10,8 +10,8 @@ export const CONCURRENCY = { standard: 16, dirty: 16, priority: 4 } as const
 /** Most runs in flight of one kind that a caller may ask for: staging memory is the real bound, this one keeps queues short. */
 export const LARGEST_CONCURRENCY = 1024
 
-/** A hole that goes on is taken in pieces of about this size: a terabyte of nothing is a thousand of them. */
-export const HOLE_BYTES = 2 ** 30
+/** A hole that goes on is taken in pieces of about this size: a terabyte of nothing is 64 of them, 54 KiB on the wire with what stands between. */
+export const HOLE_BYTES = 2 ** 34
 
 /** How far ahead a hole is looked for at first; a database lists every record of what it is asked about, and most holes are short. */
 export const FIRST_HOLE_BYTES = 2 ** 23

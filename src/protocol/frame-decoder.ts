@@ -2,6 +2,7 @@ import { assert } from '../errors/assert.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import { FRAME_HEADER_BYTES, type Frame } from './frame.ts'
 import { FIRST_PAYLOAD_BYTES, LARGEST_PAYLOAD_BYTES, PAYLOAD_GROWTH } from './limits.ts'
+import type { PayloadPool } from './payload-pool.ts'
 
 /** What the decoder does: collects a header, collects a payload, hands a frame out, or has met an error and reads no more. */
 export type FrameDecoderState = 'header' | 'payload' | 'delivery' | 'failed'
@@ -14,6 +15,7 @@ const NOTHING = new Uint8Array(0)
  */
 export class FrameDecoder {
   readonly #limit: number
+  readonly #pool: PayloadPool | undefined
   #state: FrameDecoderState = 'header'
   #failure: unknown
   readonly #header = new Uint8Array(FRAME_HEADER_BYTES)
@@ -24,9 +26,13 @@ export class FrameDecoder {
   #buffer: Uint8Array = NOTHING
   #filled = 0
 
-  /** `limit` is the largest payload in bytes that was agreed, `LARGEST_PAYLOAD_BYTES` before anything was. */
-  constructor(limit = LARGEST_PAYLOAD_BYTES) {
+  /**
+   * `limit` is the largest payload in bytes that was agreed, `LARGEST_PAYLOAD_BYTES` before anything was. Payloads that come in pieces are put
+   * together in buffers of `pool`, to be given back by whoever has handled them; without one, in fresh ones.
+   */
+  constructor(limit = LARGEST_PAYLOAD_BYTES, pool?: PayloadPool) {
     this.#limit = limit
+    this.#pool = pool
   }
 
   get state(): FrameDecoderState {
@@ -86,7 +92,8 @@ export class FrameDecoder {
     }
     this.#state = 'payload'
     this.#filled = 0
-    this.#buffer = new Uint8Array(Math.min(this.#length, Math.max(FIRST_PAYLOAD_BYTES, slice.length - end)))
+    const length = Math.min(this.#length, Math.max(FIRST_PAYLOAD_BYTES, slice.length - end))
+    this.#buffer = this.#pool?.take(length) ?? new Uint8Array(length)
     return end
   }
 

@@ -24,6 +24,9 @@ export const LARGEST_PAYLOAD_BYTES = LARGEST_BLOCK_SIZE + MAPPED_BLOCKS * 16 + 4
  */
 export const FIRST_PAYLOAD_BYTES = 2 ** 20 + 4096
 
+/** Buffers kept for the next payloads that arrive in pieces: what a window has under way over loopback, 4 MiB of the usual frames. */
+export const POOLED_PAYLOADS = 16
+
 /** Growing fourfold, a 16 MiB payload is moved twice and a third of its bytes are copied again; at most four times what came is held. */
 export const PAYLOAD_GROWTH = 4
 
@@ -81,8 +84,11 @@ export const REQUEST_BYTES = 2 ** 18
 /** Bytes of neighbouring blocks that callers should hand over at once. */
 export const PREFERRED_BYTES = 2 ** 20
 
-/** Bytes of unanswered requests that are always allowed: two requests, so that one is on its way while the other is being stored. */
-export const LEAST_WINDOW_BYTES = 2 ** 19
+/**
+ * Bytes of unanswered requests that are always allowed: four requests, so that one is on its way while others are being stored, also where
+ * processes wait for a core. Less than a millisecond over loopback.
+ */
+export const LEAST_WINDOW_BYTES = 2 ** 20
 
 /** Unanswered bytes for each byte that the link holds: one for the link, one for the time the peer takes and for answers that come in bursts. */
 export const PIPE_GAIN = 2

@@ -9,13 +9,17 @@ import type { AckRange } from './packets/acks.ts'
 import { isOptionalCommand, isOwnCommand } from './packets/commands.ts'
 import type { EncodedPacket } from './packets/encoded-packet.ts'
 import { decodePacket, encodePacket, isKnownCommand, isResponse, type Packet } from './packets/packet.ts'
+import { PayloadPool } from './payload-pool.ts'
 import { PendingRequests } from './pending-requests.ts'
 import { requestCost } from './request-cost.ts'
 import { SendQueue } from './send-queue.ts'
 import { SendWindow } from './send-window.ts'
 import { WorkLoad } from './work-load.ts'
 
-/** Handles the requests of one device, in the order they came. What it throws ends the connection: a request that merely fails is answered. */
+/**
+ * Handles the requests of one device, in the order they came. The bytes in a packet are borrowed until the returned promise settles. What it
+ * throws ends the connection: a request that merely fails is answered.
+ */
 export type RequestHandler = (packet: Packet, id: number) => Promise<void> | void
 
 /** How packets go out. */
@@ -43,11 +47,13 @@ export interface ProtocolOptions {
   lastWords?: (reason: unknown) => Packet
 }
 
-interface EarlyRequest {
+interface ArrivedRequest {
   readonly dev: number
   readonly packet: Packet
   readonly id: number
   readonly cost: number
+  /** The bytes that the packet is a view of. */
+  readonly payload: Uint8Array
 }
 
 /**
@@ -70,8 +76,9 @@ export class ProtocolRW {
   readonly #clock: Clock
   readonly #window: SendWindow
   readonly #load: WorkLoad
+  readonly #pool = new PayloadPool()
   /** Requests for devices that nobody handles yet. */
-  #early: EarlyRequest[] = []
+  #early: ArrivedRequest[] = []
   #largestPayload = LARGEST_PAYLOAD_BYTES
   #resolveEnded!: (reason: unknown) => void
   #end: { readonly reason: unknown } | undefined
@@ -89,7 +96,7 @@ export class ProtocolRW {
       this.#resolveEnded = resolve
     })
     for (const lane of lanes) {
-      const decoder = new FrameDecoder(options.largestPayloadBytes)
+      const decoder = new FrameDecoder(options.largestPayloadBytes, this.#pool)
       lane.receive((slice) => this.#read(decoder, slice))
       void lane.ended.then((reason) => this.#laneEnded(decoder, reason))
     }
@@ -104,9 +111,9 @@ export class ProtocolRW {
     this.#handlers.set(dev, handler)
     const early = this.#early
     this.#early = early.filter((request) => request.dev !== dev)
-    for (const { packet, id, cost } of early.filter((request) => request.dev === dev)) {
-      this.#load.remove(cost)
-      this.#load.run(cost, () => this.#work(handler, packet, id, cost))
+    for (const request of early.filter((request) => request.dev === dev)) {
+      this.#load.remove(request.cost)
+      this.#load.run(request.cost, () => this.#work(handler, request))
     }
   }
 
@@ -249,12 +256,13 @@ export class ProtocolRW {
     else {
       const cost = requestCost(packet, payload.length)
       const handler = this.#handlers.get(dev)
-      if (handler) this.#load.run(cost, () => this.#work(handler, packet, id, cost))
-      else this.#keepEarly({ dev, packet, id, cost })
+      const request = { dev, packet, id, cost, payload }
+      if (handler) this.#load.run(cost, () => this.#work(handler, request))
+      else this.#keepEarly(request)
     }
   }
 
-  #keepEarly(request: EarlyRequest): void {
+  #keepEarly(request: ArrivedRequest): void {
     if (this.#early.length >= EARLY_PACKETS) {
       const { dev } = request
       throw new StorageError('LIMIT_EXCEEDED', `The peer sent too much for device ${dev}, which nobody has set up.`)
@@ -270,8 +278,12 @@ export class ProtocolRW {
     for (const range of ranges) this.#pending.settleRange(dev, range, { kind: 'acks', ranges })
   }
 
-  /** Its cost has been added to the load, and is taken off when it has ended. */
-  #work(handler: RequestHandler, packet: Packet, id: number, cost: number): void {
+  /** Its cost has been added to the load, and is taken off when it has ended; nobody looks at its bytes then. */
+  #work(handler: RequestHandler, { packet, id, cost, payload }: ArrivedRequest): void {
+    const done = () => {
+      this.#load.remove(cost)
+      this.#pool.give(payload)
+    }
     let working: Promise<void> | void
     try {
       working = handler(packet, id)
@@ -279,8 +291,8 @@ export class ProtocolRW {
       this.fail(error)
       return
     }
-    if (!working) this.#load.remove(cost)
-    else working.catch((error: unknown) => this.fail(error)).finally(() => this.#load.remove(cost))
+    if (!working) done()
+    else working.catch((error: unknown) => this.fail(error)).finally(done)
   }
 
   #laneEnded(decoder: FrameDecoder, reason: unknown): void {
