@@ -4,9 +4,10 @@ import { addCopy } from './arguments/copy.ts'
 import { addPull, addPush, addServe } from './arguments/move.ts'
 import { addRehearse } from './arguments/rehearse.ts'
 import type { AddCommand, Request } from './arguments/request.ts'
+import { addSignal } from './arguments/signal.ts'
 
 /** Every command, in the order of the help; each reads its own arguments. */
-const COMMANDS: readonly AddCommand[] = [addCopy, addServe, addPull, addPush, addRehearse]
+const COMMANDS: readonly AddCommand[] = [addCopy, addServe, addPull, addPush, addSignal, addRehearse]
 
 /** There is nothing left to do: help, the version or a mistake was printed. */
 export interface Nothing {

@@ -168,7 +168,9 @@ describe('wrong usage', () => {
   it('is warned of loudly where strangers may come in', async () => {
     // A spelling of the loopback address that is not known to be one.
     const { serve } = await commands.serve(await disk(1000), ['--nbd', 'tcp:127.1:0'], 'tcp://127.1:0')
-    expect(serve.stderr).toMatch(/^WARNING: .*127\.1.*NBD.*\nWARNING: .*127\.1.*--secret-file\n$/)
+    serve.kill('SIGINT')
+    expect(await serve.ended).toBe(1)
+    expect(serve.stderr).toMatch(/^WARNING: .*127\.1.*NBD.*\nWARNING: .*127\.1.*--secret-file\n/)
     expect(serve.events.filter(({ event }) => event === 'warning')).toHaveLength(2)
   })
 })
