@@ -158,6 +158,36 @@ describe('handlers', () => {
     }
   })
 
+  it.each([1, 2, 3])(
+    'before a round may refuse it (round %i): no dirty block is lost, the source goes on',
+    async (nth) => {
+      for (const way of WAYS) {
+        rig = migrationRig({ way })
+        const { order } = rig
+        const flush = rig.destination.flush.bind(rig.destination)
+        rig.destination.flush = async () => {
+          if (rig.local.state === 'open')
+            await rig.local.writeAt(new Uint8Array(600).fill(rig.destination.calls.flush + 1), 9)
+          await flush()
+        }
+        const sizes: number[] = []
+        const beforeRound = async (dirty: { count(): number }) => {
+          sizes.push(dirty.count())
+          if (sizes.length === nth) throw new Error('not now')
+        }
+        await expect(migrateLive(rig.live({ order, beforeRound, maxRounds: 2, targetPauseMs: 0 }))).rejects.toThrow(
+          'not now',
+        )
+        expect(sizes.slice(0, 2).every((size) => size === 2)).toBe(true)
+        expect(rig.local.state).toBe('open')
+        rig.destination.flush = flush
+        await migrateLive(rig.live({ order }))
+        expect(rig.differing()).toEqual([])
+        await rig.close()
+      }
+    },
+  )
+
   it('hear both what failed and what the error handler threw about it', async () => {
     rig = migrationRig()
     rig.destination.plan = onBlocks('write', { blocks: [0], blockSize: 512 })
