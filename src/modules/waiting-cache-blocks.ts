@@ -64,8 +64,10 @@ export class WaitingCacheBlocks {
     return this.#open.#present.test(block)
   }
 
-  isOwn(block: number): boolean {
-    return this.#open.#own.test(block)
+  /** Whether all blocks of a call were written here before; nothing changes when they are written again. */
+  owns({ start, end }: BlockSpan): boolean {
+    if (this.#closed) return true
+    return end === start + 1 ? this.#own.test(start) : this.#own.nextClear(start, end) === end
   }
 
   /** Copies for the caller, who frees them. */

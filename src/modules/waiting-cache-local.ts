@@ -1,4 +1,4 @@
-import { StorageError } from '../errors/storage-error.ts'
+import { errorCode, StorageError } from '../errors/storage-error.ts'
 import type { Extent, IoOptions, StorageProvider } from '../storage/provider.ts'
 import { clipLength } from '../storage/range.ts'
 import { StorageWrapper } from '../storage/wrapper.ts'
@@ -19,8 +19,9 @@ export interface WaitingCacheParts {
 export class WaitingCacheLocal extends StorageWrapper {
   readonly #parts: WaitingCacheParts
   readonly #line = new WaitingCacheLine()
+  /** Reads that wait now. */
+  #reads = 0
   zeroAt?: (offset: number, length: number) => Promise<number>
-  writeAtSync?: (data: Uint8Array, offset: number) => number
 
   constructor(parts: WaitingCacheParts) {
     super(parts.destination)
@@ -33,19 +34,15 @@ export class WaitingCacheLocal extends StorageWrapper {
         return span ? this.#write(span, offset, undefined, zero) : zero()
       }
     }
-    if (destination.readAtSync) {
-      this.readAtSync = (target, offset) => {
-        if (!blocks.has(offset, target.length)) this.#refuse(blocks.ofRead(offset, target.length))
-        return destination.readAtSync!(target, offset)
-      }
-    }
-    if (destination.writeAtSync) this.writeAtSync = (data, offset) => this.#writeSync(data, offset)
+    // Synchronous members are for storages that answer without waiting; whoever finds one relies on that.
+    delete this.readAtSync
+    delete this.flushSync
     if (destination.extents) this.extents = (offset, length) => this.#extents(offset, length)
   }
 
   /** Calls that wait for blocks to arrive, or behind such a call. */
   get waitingCalls(): number {
-    return this.#parts.waits.calls + this.#line.calls
+    return this.#reads + this.#line.calls
   }
 
   override readAt(target: Uint8Array, offset: number, options?: IoOptions): Promise<number> {
@@ -60,9 +57,12 @@ export class WaitingCacheLocal extends StorageWrapper {
     if (inner.writeAtSync && !options?.signal && this.#canBegin(span, offset)) {
       // Nothing can be under way between start and end of a synchronous write: no turn is needed, and one promise instead of three.
       try {
-        return Promise.resolve(this.#writeSync(data, offset))
+        const count = inner.writeAtSync(data, offset)
+        this.#written(span, count)
+        return Promise.resolve(count)
       } catch (error) {
-        return Promise.reject(error)
+        // A storage that would have to wait says so, and then waits.
+        if (errorCode(error) !== 'LOCKED') return Promise.reject(error)
       }
     }
     return this.#write(span, offset, options?.signal, () => inner.writeAt(data, offset, options))
@@ -82,8 +82,13 @@ export class WaitingCacheLocal extends StorageWrapper {
   async #readLater(target: Uint8Array, offset: number, options: IoOptions | undefined): Promise<number> {
     const { blocks, waits } = this.#parts
     const span = blocks.ofRead(offset, target.length)
-    // A block that had come may be out of date by the time the last one is here.
-    while (span && blocks.firstMissing(span) >= 0) await waits.until(span, options?.signal)
+    this.#reads++
+    try {
+      // A block that had come may be out of date by the time the last one is here.
+      while (span && blocks.firstMissing(span) >= 0) await waits.until(span, options?.signal)
+    } finally {
+      this.#reads--
+    }
     return this.inner.readAt(target, offset, options)
   }
 
@@ -155,38 +160,17 @@ export class WaitingCacheLocal extends StorageWrapper {
     }
   }
 
-  #writeSync(data: Uint8Array, offset: number): number {
-    const span = this.#parts.blocks.ofWrite(offset, data.length)
-    if (!span) return this.inner.writeAtSync!(data, offset)
-    if (!this.#canBegin(span, offset)) this.#refuse(span)
-    const count = this.inner.writeAtSync!(data, offset)
-    this.#written(span, count)
-    return count
-  }
-
   /** The edges were here and the rest is covered: from now on the blocks are this side's own. */
   #written(span: BlockSpan, count: number): void {
     const { blocks, waits } = this.#parts
     if (count !== span.length) {
       throw new StorageError('SHORT_WRITE', undefined, { context: { expected: span.length, got: count } })
     }
+    if (blocks.owns(span)) return
     const taken: (readonly [number, number])[] = []
     blocks.own(span.start, span.end, (start, end) => taken.push([start, end]))
-    if (taken.length === 0) return
     waits.arrived(span.start, span.end)
     for (const [start, end] of taken) waits.decline(start, end)
-  }
-
-  /** A synchronous call cannot wait. What it lacks is asked for, so that a later try finds it. */
-  #refuse(span: BlockSpan | undefined): void {
-    if (!span) return
-    const { refusal } = this.#parts.waits
-    if (refusal !== undefined) throw refusal
-    this.#parts.waits.ask(span)
-    throw new StorageError(
-      'LOCKED',
-      'The blocks are still on the way, or being stored; a synchronous call cannot wait.',
-    )
   }
 
   /** What is missing may hold anything. */

@@ -61,7 +61,8 @@ export class WaitingCacheRemote extends StorageWrapper implements ArrivingProvid
       try {
         return Promise.resolve(this.#writeSync(data, offset))
       } catch (error) {
-        return Promise.reject(error)
+        // A storage that would have to wait says so, and then waits.
+        if (errorCode(error) !== 'LOCKED') return Promise.reject(error)
       }
     }
     const store = (from: number, to: number) => inner.writeAt(data.subarray(from - offset, to - offset), from, options)

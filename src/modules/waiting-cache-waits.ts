@@ -40,16 +40,6 @@ export class WaitingCacheWaits {
     this.#requests = requests
   }
 
-  /** Calls that wait now. */
-  get calls(): number {
-    return this.#calls
-  }
-
-  /** Why nothing is waited for, if so. */
-  get refusal(): unknown {
-    return this.#refusal
-  }
-
   /**
    * Asks for what the call lacks, then resolves when each block of it has been here once. Some may be out of date again by then: the caller looks.
    * Rejects with the reason of {@link refuse}, `ABORTED` or `LIMIT_EXCEEDED`.

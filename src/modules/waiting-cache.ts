@@ -20,7 +20,7 @@ export interface WaitingCacheOptions extends BlockRequests {
 export interface WaitingCache {
   /**
    * The application's face. Reads and writes whose blocks are here pass at once; others ask for all blocks they lack and wait. Of a write only
-   * the first and the last block can be lacking, if it covers them in part. Its synchronous members never wait: they throw `LOCKED`.
+   * the first and the last block can be lacking, if it covers them in part. It has no synchronous members, since those could not wait.
    *
    * A write makes the blocks it touches this side's own: nothing that arrives replaces them, and no invalidation touches them. Two writes to the
    * same bytes take effect in the order they were called in, waiting or not, as far as the storage below keeps it.
@@ -29,6 +29,7 @@ export interface WaitingCache {
   /**
    * The face for whoever brings blocks. A write makes the blocks present that it covers to their last byte; parts of blocks are stored and make
    * nothing present, however many of them there are. Reads see what is stored, missing or not. Closing either face closes the disk.
+   * A synchronous write throws `LOCKED` while the application is writing the same block.
    */
   readonly remote: ArrivingProvider
   readonly blockSize: number

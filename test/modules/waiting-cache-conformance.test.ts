@@ -30,7 +30,7 @@ const kinds: Record<string, { capabilities: StorageCapabilities; create: (size: 
 for (const [kind, { capabilities, create }] of Object.entries(kinds)) {
   describe(`a waiting cache over ${kind} with all blocks here keeps the storage contract:`, () => {
     const cases = storageProviderConformance({
-      capabilities,
+      capabilities: { ...capabilities, synchronous: [] },
       create: async (size) => {
         const cache = createWaitingCache(create(size), BLOCK)
         cache.remote.available(0, size)

@@ -21,7 +21,6 @@ describe('who waits', () => {
     await expect(read(cache, BLOCK, 1)).rejects.toMatchObject({ code })
     await expect(cache.local.zeroAt!(BLOCK, 1)).rejects.toMatchObject({ code })
     await expect(cache.whenComplete()).rejects.toMatchObject({ code })
-    expect(() => cache.local.readAtSync!(new Uint8Array(1), BLOCK)).toThrow(expect.objectContaining({ code }))
     expect(await read(cache, 0, 2)).toEqual([0, 0])
     await expect(cache.local.writeAt(filled(1, BLOCK + 5), BLOCK)).rejects.toMatchObject({ code })
     expect(await cache.local.writeAt(filled(1, BLOCK), 3 * BLOCK)).toBe(BLOCK)
@@ -73,7 +72,7 @@ describe('who waits', () => {
       cache.whenComplete({ signal }),
     ]
     const other = read(cache, 0, 1)
-    expect(cache.waitingCalls).toBeGreaterThan(4)
+    expect(cache.waitingCalls).toBe(4)
     abort.abort()
     for (const call of ended) await expect(call).rejects.toMatchObject({ code: 'ABORTED' })
     expect(cache.waitingCalls).toBe(1)

@@ -1,8 +1,11 @@
 import { describe, expect, it, vi } from 'vitest'
+import { Lockable } from '../../src/modules/lockable.ts'
+import { createWaitingCache } from '../../src/modules/waiting-cache.ts'
+import { MemoryStorage } from '../../src/sources/memory.ts'
 import { FlakyStorage, onCalls } from '../support/flaky-storage.ts'
 import { SlowStorage } from '../support/slow-storage.ts'
 import { settled, VirtualClock } from '../support/virtual-clock.ts'
-import { BLOCK, filled, read, rig, slowRig, stored, watch } from '../support/waiting-cache-rig.ts'
+import { BLOCK, closeLater, filled, read, rig, slowRig, stored, watch } from '../support/waiting-cache-rig.ts'
 
 describe('writes', () => {
   it('of other blocks are not held up by one block', async () => {
@@ -127,49 +130,39 @@ describe('writes', () => {
 })
 
 describe('synchronous members', () => {
-  it('work on what is here and throw LOCKED otherwise, after asking', () => {
-    const cache = rig()
-    cache.remote.writeAtSync!(filled(1, 2 * BLOCK), 0)
-    const target = new Uint8Array(4)
-    expect(cache.local.readAtSync!(target, BLOCK - 2)).toBe(4)
-    expect(cache.local.writeAtSync!(filled(2, 4), 2)).toBe(4)
-    expect(cache.local.writeAtSync!(filled(3), 5 * BLOCK)).toBe(BLOCK)
-    const locked = expect.objectContaining({ code: 'LOCKED' })
-    expect(() => cache.local.readAtSync!(target, 2 * BLOCK - 2)).toThrow(locked)
-    expect(() => cache.local.writeAtSync!(target, 3 * BLOCK - 2)).toThrow(locked)
-    expect(cache.requests).toEqual([
-      ['dont', 0, 1],
-      ['dont', 5, 1],
-      ['need', 2, 1],
-      ['need', 3, 1],
-    ])
-    cache.remote.writeAtSync!(filled(1, 8 * BLOCK), 0)
-    expect([stored(cache, 2, 4), stored(cache, 5 * BLOCK)]).toEqual([2, 3])
-    expect(cache.local.readAtSync!(target, 2 * BLOCK - 2)).toBe(4)
+  it('are not on the local face, whatever the storage has: whoever finds one expects that it need not wait', () => {
+    const { local, remote } = rig()
+    expect([local.readAtSync, local.writeAtSync, local.flushSync]).toEqual([undefined, undefined, undefined])
+    expect(remote.writeAtSync!(filled(1), 0)).toBe(BLOCK)
+    expect(remote.readAtSync!(new Uint8Array(5), 0)).toBe(5)
   })
 
   it('throw LOCKED while the block is being written by the other side', async () => {
-    const cache = rig({
-      over: (disk) => {
-        const slow = new SlowStorage(disk, { clock: new VirtualClock() })
-        return Object.assign(slow, {
-          readAtSync: (target: Uint8Array, offset: number) => disk.readAtSync(target, offset),
-          writeAtSync: (data: Uint8Array, offset: number) => disk.writeAtSync(data, offset),
-        })
-      },
-    })
-    const { signal } = new AbortController()
+    const { clock, ...sides } = synchronousAndSlow()
+    const local = sides.local.writeAt(filled(1), 0, { signal: new AbortController().signal })
     const locked = expect.objectContaining({ code: 'LOCKED' })
-    const local = cache.local.writeAt(filled(1), 0, { signal })
-    expect(() => cache.remote.writeAtSync!(filled(2), 0)).toThrow(locked)
+    expect(() => sides.remote.writeAtSync!(filled(2), 0)).toThrow(locked)
+    expect(sides.remote.writeAtSync!(filled(2), BLOCK)).toBe(BLOCK)
+    await clock.advance(10)
     await local
-    const remote = cache.remote.writeAt(filled(2), BLOCK, { signal })
-    expect(() => cache.local.writeAtSync!(filled(1), BLOCK)).toThrow(locked)
-    await remote
-    expect([stored(cache, 0), stored(cache, BLOCK)]).toEqual([1, 2])
+    expect(sides.remote.writeAtSync!(filled(2), 0)).toBe(BLOCK)
+    const target = new Uint8Array(BLOCK + 1)
+    sides.remote.readAtSync!(target, 0)
+    expect([target[0], target[BLOCK]]).toEqual([1, 2])
   })
 
-  it('do not exist where the storage has none', () => {
+  it('of a storage that would have to wait do not fail an asynchronous write', async () => {
+    const gate = new Lockable(new MemoryStorage(4 * BLOCK))
+    const cache = createWaitingCache(gate, BLOCK)
+    closeLater(cache.local)
+    await gate.lock()
+    const writes = [cache.local.writeAt(filled(1), 0), cache.remote.writeAt(filled(2), BLOCK)]
+    gate.unlock()
+    expect(await Promise.all(writes)).toEqual([BLOCK, BLOCK])
+    expect(await read(cache, BLOCK - 1, 2)).toEqual([1, 2])
+  })
+
+  it('and others do not exist where the storage has none', () => {
     const cache = rig({ over: (disk) => new SlowStorage(disk, { clock: new VirtualClock(), hide: ['zeroAt'] }) })
     for (const face of [cache.local, cache.remote]) {
       const { zeroAt, extents, readAtSync, writeAtSync, flushSync } = face
@@ -177,3 +170,16 @@ describe('synchronous members', () => {
     }
   })
 })
+
+/** A cache over a storage that has synchronous members, and takes 10 ms for others. */
+function synchronousAndSlow() {
+  const clock = new VirtualClock({ automatic: false })
+  const { local, remote } = rig({
+    over: (disk) =>
+      Object.assign(new SlowStorage(disk, { clock, latencyMs: () => 10 }), {
+        readAtSync: (target: Uint8Array, offset: number) => disk.readAtSync(target, offset),
+        writeAtSync: (data: Uint8Array, offset: number) => disk.writeAtSync(data, offset),
+      }),
+  })
+  return { clock, local, remote }
+}
