@@ -23,7 +23,7 @@ const HTML = `
         <option value="memory" selected>Memory</option><option value="indexeddb">IndexedDB</option><option value="opfs">OPFS</option>
       </select></div>
       <div><label for="travel-write">Program writes</label><select id="travel-write" name="writeRate">
-        <option value="0">nothing</option><option value="262144" selected>256 KiB/s</option><option value="1048576">1 MiB/s</option><option value="4194304">4 MiB/s</option>
+        <option value="0">nothing</option><option value="65536">64 KiB/s</option><option value="262144" selected>256 KiB/s</option><option value="1048576">1 MiB/s</option><option value="4194304">4 MiB/s</option>
       </select></div>
       <div><label for="travel-speed">Speed at most</label><select id="travel-speed" name="linkRate">
         <option value="4194304">4 MiB/s</option><option value="16777216" selected>16 MiB/s</option><option value="33554432">32 MiB/s</option><option value="0">no limit</option>

@@ -30,7 +30,11 @@ export class LinkBox {
     this.#address.value = link
     this.#find<HTMLAnchorElement>('.travel-open').href = link
     this.#find('[data-do=copy]').textContent = 'Copy the link'
-    this.#say(isLocal ? 'This address works on this machine only. `npm start -- --host` lets other devices in.' : '')
+    this.#say(
+      isLocal
+        ? 'This address works on this machine only. Started with npm start -- --host, the page lets other devices in.'
+        : '',
+    )
   }
 
   /** There is no server that could introduce others. */

@@ -47,6 +47,8 @@ export async function pair(options: PairOptions): Promise<Pair> {
   const timeoutMs = isByHand || signalling === manual ? PASTE_MS : CONNECT_MS
   const peers = await connectPeers({ signalling, as, signal, timeoutMs })
   if (isByHand) onMet?.()
+  // A browser that closes a tab does not say goodbye by itself, and the other side would wait in vain for half a minute.
+  addEventListener('pagehide', () => peers.close(), { once: true })
   const { port1, port2 } = new MessageChannel()
   relay(peers.channel, messagePortChannel(port1))
   return {
@@ -64,7 +66,8 @@ function waysToMeet({ invitation, as, manual, onWaiting, onAlone }: PairOptions)
     if (code === 'OPEN_FAILED') onAlone?.('unreachable')
     else if (code === 'NOT_FOUND') onAlone?.('expired')
   })
-  return [broadcastSignalling({ invitation, as }), rendezvous, ...(manual ? [manual] : [])]
+  // The rendezvous first: of two reasons why nobody was met, its own is the better one.
+  return [rendezvous, broadcastSignalling({ invitation, as }), ...(manual ? [manual] : [])]
 }
 
 /** Joins two channels end to end: what comes in here goes out there, as fast as it is taken, and each ends with the other. */

@@ -76,7 +76,7 @@ export function gaveAway(journey: Journey): Statement {
     tone: 'equal',
     sentence: 'This page gave the disk away: it belongs to the other side now, equal to the last byte.',
     detail:
-      `${formatBytes(size)}, of which ${formatBytes(bytesMoved)} in ${formatPlural(rounds, 'round')} were carried over in ${formatDuration(durationMs)}, ` +
+      `For a disk of ${formatBytes(size)}, ${formatBytes(bytesMoved)} were carried over in ${formatDuration(durationMs)} and ${formatPlural(rounds, 'round')}, ` +
       `${formatRate((bytesMoved / Math.max(1, durationMs)) * 1000)} on average. ${formatPlural(writes, 'write')} of the program here; ` +
       `it was held for ${formatDuration(Math.max(pauseMs, longestWriteMs))} at most.`,
   }

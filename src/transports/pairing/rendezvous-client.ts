@@ -44,7 +44,10 @@ export function rendezvousSignalling(options: RendezvousOptions): Signalling {
   const say = (fields: object) => {
     if (socket.readyState === 1) socket.send(JSON.stringify(fields))
   }
-  socket.addEventListener('open', () => say({ room: invitation.room, as }))
+  socket.addEventListener('open', () => {
+    if (mailbox.isOpen) say({ room: invitation.room, as })
+    else socket.close()
+  })
   socket.addEventListener('message', ({ data }: MessageEvent<unknown>) => {
     const heard = readFromRendezvous(String(data))
     if (heard?.type === 'message') {
@@ -67,8 +70,8 @@ export function rendezvousSignalling(options: RendezvousOptions): Signalling {
     next: () => mailbox.next(),
     close: () => {
       mailbox.end()
-      // One that was never open is dropped, which browsers report on the console; there is no other way.
-      socket.close()
+      // Closing one that is not open yet is an error on a browser's console; that one closes as soon as it is.
+      if (socket.readyState === 1) socket.close()
     },
   }
 }

@@ -1,5 +1,10 @@
 import type { Page } from 'playwright'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openConnection } from '../../../src/protocol/connection.ts'
+import { connectPeers } from '../../../src/transports/pairing/connect-peers.ts'
+import { createInvitation } from '../../../src/transports/pairing/invitation.ts'
+import { interceptPeers, PeerConnection } from '../../support/peers.ts'
+import { takeRendezvousOf } from './meddler.ts'
 import { type Demo, startDemo, text } from './visitor.ts'
 
 /** A second browser has a profile of its own, as on another machine: it shares nothing with the first but the network. */
@@ -26,7 +31,7 @@ const writes = async (page: Page) => Number((await text(page, '[data-travel=writ
 /** Fills a disk and returns the link that is shown for it. */
 async function offer(page: Page, choices: Readonly<Record<string, string>> = {}): Promise<string> {
   await page.getByRole('button', { name: 'Offer a disk' }).click()
-  for (const [label, choice] of Object.entries({ Size: '16 MiB', ...choices })) {
+  for (const [label, choice] of Object.entries({ Size: '16 MiB', 'Program writes': '64 KiB/s', ...choices })) {
     await page.locator('#travel').getByLabel(label).selectOption(choice)
   }
   await page.getByRole('button', { name: 'Fill a disk and show its link' }).click()
@@ -38,8 +43,12 @@ async function linkOf(page: Page): Promise<string> {
   return page.getByLabel(/^Link/).inputValue()
 }
 
-async function fetchDisk(demo: Demo, link: string, place = 'Memory'): Promise<Page> {
-  const page = await demo.visit()
+async function fetchDisk(
+  demo: Demo,
+  link: string,
+  { place = 'Memory', page: opened }: { place?: string; page?: Page } = {},
+): Promise<Page> {
+  const page = opened ?? (await demo.visit())
   await page.goto(link)
   await page.getByLabel('Keep it in').selectOption(place)
   await page.getByRole('button', { name: 'Fetch the disk' }).click()
@@ -66,9 +75,9 @@ describe.each([
 ] as const)('a disk that is offered to %s', (_, whose, from, to) => {
   it('moves there while it is written, is read before it has arrived, and both sides have one root hash', async () => {
     const page = await here.visit()
-    const link = await offer(page, { 'Kept in': from })
+    const link = await offer(page, { 'Kept in': from, 'Speed at most': '4 MiB/s' })
     expect(link).toMatch(/#ferry=[\w-]{22}$/)
-    const other = await fetchDisk(whose(), link, to)
+    const other = await fetchDisk(whose(), link, { place: to })
     expect(other.url()).not.toContain('ferry')
 
     await other.getByRole('button', { name: 'Read a block now' }).click()
@@ -80,13 +89,120 @@ describe.each([
     const root = await text(page, '#travel [data-part=root]')
     expect(root).toMatch(/^[0-9a-f]{32}$/)
     expect(await text(other, '#travel [data-part=root]')).toBe(root)
-    expect(await writes(page)).toBeGreaterThan(10)
 
     // The program goes on over there, and has stopped here.
     const wrote = await writes(page)
+    expect(wrote).toBeGreaterThan(10)
     await expect.poll(() => writes(other)).toBeGreaterThan(10)
     expect(await writes(page)).toBe(wrote)
     await page.close()
     await other.close()
   })
+})
+
+it('stays where it was when the other tab is closed or a plug is pulled, and goes by a new link', async () => {
+  const page = await here.visit()
+  const tab = await fetchDisk(here, await offer(page, { 'Speed at most': '4 MiB/s' }))
+  await tab.getByRole('button', { name: 'Read a block now' }).waitFor()
+  await tab.close()
+  expect(await waitForTone(page, 'stopped')).toMatch(/^The other side is gone .* The disk stays here/)
+
+  await page.getByRole('button', { name: 'Show a new link' }).click()
+  const second = await fetchDisk(there, await linkOf(page))
+  await second.getByRole('button', { name: 'Read a block now' }).waitFor()
+  await page.getByRole('button', { name: 'Pull the plug' }).click()
+  expect(await waitForTone(page, 'stopped')).toMatch(/^You pulled the plug\. The disk stays here/)
+  expect(await waitForTone(second, 'stopped')).toMatch(/^The other side is gone .* stayed there/)
+  await second.close()
+
+  const before = await writes(page)
+  await expect.poll(() => writes(page)).toBeGreaterThan(before)
+  await page.getByRole('button', { name: 'Show a new link' }).click()
+  const third = await fetchDisk(here, await linkOf(page))
+  await waitForTone(page, 'equal')
+  await waitForTone(third, 'equal')
+  await page.close()
+  await third.close()
+})
+
+it('goes by texts that are carried by hand, on a narrow screen and in the dark', async () => {
+  const page = await here.visit({ viewport: { width: 360, height: 740 }, scheme: 'dark' })
+  const link = await offer(page, { 'Speed at most': 'no limit' })
+  const other = await there.visit({ viewport: { width: 360, height: 740 }, scheme: 'dark' })
+  await other.goto(link)
+  await other.getByText('Carry it by hand').click()
+  const offered = other.getByLabel('Text for the other side')
+  await expect.poll(() => offered.inputValue()).toMatch(/^blockferry-/)
+  await page.getByText('Carry it by hand').click()
+  const theirs = page.getByLabel('Text of the other side')
+  await theirs.fill('something else')
+  await page.getByRole('button', { name: 'Take this text' }).click()
+  await page.getByText('This is not the text of the other side').waitFor()
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)).toBe(0)
+  await theirs.fill(await offered.inputValue())
+  await page.getByRole('button', { name: 'Take this text' }).click()
+  const answer = page.getByLabel('Text for the other side')
+  await expect.poll(() => answer.inputValue()).toMatch(/^blockferry-/)
+  await other.getByLabel('Text of the other side').fill(await answer.inputValue())
+  await other.getByRole('button', { name: 'Take this text' }).click()
+  await waitForTone(page, 'equal')
+  await waitForTone(other, 'equal')
+  for (const side of [page, other]) {
+    expect(await side.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)).toBe(
+      0,
+    )
+    await side.close()
+  }
+})
+
+describe('a link', () => {
+  it('with another secret leads nowhere, and one that is damaged is not tried', async () => {
+    const page = await here.visit()
+    const link = await offer(page)
+    const letter = link.at(-2) === 'A' ? 'B' : 'A'
+    const wrong = await fetchDisk(there, link.slice(0, -2) + letter + link.at(-1))
+    expect(await waitForTone(wrong, 'failed')).toContain('Nobody waits at this link')
+    await wrong.goto(link.slice(0, -3))
+    expect(await sentence(wrong)).toContain('This link is damaged')
+    expect(await sentence(page)).toContain('Waiting')
+
+    await page.getByRole('button', { name: 'Withdraw the link' }).click()
+    expect(await waitForTone(page, 'stopped')).toContain('withdrawn')
+    const late = await fetchDisk(there, link)
+    expect(await waitForTone(late, 'failed')).toContain('Nobody waits at this link')
+    for (const opened of [page, wrong, late]) await opened.close()
+  })
+
+  it('gives nothing to somebody who knows the room and not the secret', async () => {
+    const page = await here.visit()
+    const rendezvous = await takeRendezvousOf(page)
+    await offer(page)
+    const { channel } = await connectPeers({ signalling: rendezvous, as: 'guest', RTCPeerConnection: PeerConnection })
+    const { secret } = await createInvitation()
+    await expect(openConnection([channel], { role: 'dialer', secret })).rejects.toMatchObject({ code: 'UNAUTHORIZED' })
+    expect(await waitForTone(page, 'failed')).toContain('does not have the secret')
+    await page.close()
+  })
+
+  it('gives nothing to a rendezvous that puts itself between the two', async () => {
+    const page = await here.visit()
+    const toHost = await takeRendezvousOf(page)
+    const link = await offer(page)
+    const other = await there.visit()
+    const toGuest = await takeRendezvousOf(other)
+    const intercepting = interceptPeers({ toHost, toGuest })
+    await fetchDisk(there, link, { page: other })
+    await intercepting
+    expect(await waitForTone(page, 'failed')).toContain('listens in between')
+    expect(await waitForTone(other, 'failed')).toContain('listens in between')
+    await page.close()
+    await other.close()
+  })
+})
+
+it('asked no other site for anything, and complained about nothing', () => {
+  for (const demo of [here, there]) {
+    expect(demo.strangers).toEqual([])
+    expect(demo.complaints).toEqual([])
+  }
 })
