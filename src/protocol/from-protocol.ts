@@ -280,12 +280,14 @@ export class FromProtocol {
     return { kind: 'dirty-list-response' }
   }
 
-  /** Writes that end in the same turn share an answer. */
+  /** Writes that end in one task of the host share an answer: each is a system call here and a wake-up over there. */
   #acknowledge(id: number): void {
     const last = this.#acks.at(-1)
     if (last && last.firstId + last.count === id) this.#acks[this.#acks.length - 1] = { ...last, count: last.count + 1 }
     else this.#acks.push({ firstId: id, count: 1 })
-    if (this.#acks.length === 1 && this.#acks[0]!.count === 1) queueMicrotask(() => this.#sendAcks())
+    if (this.#acks.length > 1 || this.#acks[0]!.count > 1) return
+    // All that a socket has in store is read before the next task.
+    void this.#rw.clock.yield().then(() => this.#sendAcks())
   }
 
   #sendAcks(): void {

@@ -66,6 +66,7 @@ interface ArrivedRequest {
 export class ProtocolRW {
   /** Resolves, never rejects, when the connection has ended: with undefined after {@link close} on either side, else with the reason. */
   readonly ended: Promise<unknown>
+  readonly clock: Clock
   /** Resolves when the last words of {@link fail} have been said, or could not be. */
   left: Promise<void> = Promise.resolve()
   readonly #lanes: readonly Channel[]
@@ -73,7 +74,6 @@ export class ProtocolRW {
   readonly #options: ProtocolOptions
   readonly #pending: PendingRequests
   readonly #handlers = new Map<number, RequestHandler>()
-  readonly #clock: Clock
   readonly #window: SendWindow
   readonly #load: WorkLoad
   readonly #pool = new PayloadPool()
@@ -88,8 +88,8 @@ export class ProtocolRW {
     this.#lanes = lanes
     this.#options = options
     this.#pending = new PendingRequests(options.lastId)
-    this.#clock = options.clock ?? systemClock
-    this.#window = new SendWindow(this.#clock)
+    this.clock = options.clock ?? systemClock
+    this.#window = new SendWindow(this.clock)
     this.#load = new WorkLoad(!options.unproven)
     this.#queues = lanes.map((lane) => new SendQueue(lane))
     this.ended = new Promise((resolve) => {
@@ -205,7 +205,7 @@ export class ProtocolRW {
   /** Sends the last words behind what the channels have taken; a peer that does not take them in time is cut off. */
   async #leave(words: readonly Uint8Array[], reason: unknown): Promise<void> {
     const over = new AbortController()
-    const cut = this.#clock.sleep(CLOSE_MS, over.signal)
+    const cut = this.clock.sleep(CLOSE_MS, over.signal)
     // Ends that were not in order are no news any more.
     const left = this.#lanes[0]!.send(words).then(() => Promise.all(this.#lanes.map((lane) => lane.close())))
     await Promise.race([left, cut]).catch(() => {})

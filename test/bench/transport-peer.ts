@@ -50,7 +50,7 @@ async function read(channel: Channel): Promise<void> {
 
 async function listen(onChannel: (channel: Channel) => void): Promise<number> {
   if (kind === 'tcp') return (await listenTcp({ onChannel })).port
-  return (await listenWebSocket({ onChannel, protocols: ['blockferry/1'], origins: 'any' })).port
+  return (await listenWebSocket({ onChannel, protocols: ['blockferry.1'], origins: 'any' })).port
 }
 
 process.send!({ count: await listen(count), store: await listen(store), read: await listen(read) })

@@ -39,7 +39,7 @@ export async function startPeer(kind: TransportKind, size: number): Promise<{ ch
 
 export async function connectPeer(kind: TransportKind, port: number): Promise<Channel> {
   if (kind === 'tcp') return connectTcp({ host: '127.0.0.1', port })
-  return (await connectWebSocket(`ws://127.0.0.1:${port}`, { protocols: ['blockferry/1'] })).channel
+  return (await connectWebSocket(`ws://127.0.0.1:${port}`, { protocols: ['blockferry.1'] })).channel
 }
 
 export function filledDisk(size: number): MemoryStorage {
