@@ -101,6 +101,6 @@ export function incomplete(error: unknown, path: string): unknown {
 /** The same failure, and what follows from it. */
 export function remarked(error: unknown, remark: string): unknown {
   if (!(error instanceof StorageError)) return error
-  const message = error.code === 'ABORTED' ? 'cancelled' : error.message
+  const message = error.code === 'ABORTED' ? 'cancelled' : error.message.replace(/\.$/, '')
   return new StorageError(error.code, `${message}; ${remark}`, { cause: error, context: error.context })
 }

@@ -12,6 +12,7 @@ import { phaseOf } from './migration-phase.ts'
 import { NbdDoor } from './nbd-door.ts'
 import { openSource } from './open-disk.ts'
 import type { Output } from './output.ts'
+import { part } from './peer-link.ts'
 import { formatDuration, formatSize } from './sizes.ts'
 
 /** What the side that gives a disk away was asked for. */
@@ -57,18 +58,39 @@ export class SourceSide {
     }
   }
 
-  /** Sends the disk while clients write to it. When it fails they go on as if nothing had happened. */
-  send(connection: Connection, signal: AbortSignal): Promise<LiveMigrationResult> {
+  /**
+   * Sends the disk while clients write to it. When it fails they go on as if nothing had happened. An interrupt ends it at any time, a peer that hangs
+   * included, but not between the last word of this side and the answer: only that tells whose the disk is.
+   */
+  async send(connection: Connection, signal: AbortSignal): Promise<LiveMigrationResult> {
     const { name, blockSize, concurrency, maxPause } = this.#options
-    return sendDisk({
-      connection,
-      source: this.#tracker.remote,
-      name,
-      signal,
-      maxPauseMs: maxPause,
-      ...(concurrency === undefined ? {} : { concurrency: { any: concurrency } }),
-      progressHandler: (progress) => this.#output.progress(phaseOf(progress, this.size, blockSize)),
-    })
+    let isHandingOver = false
+    const interrupt = () => {
+      if (!isHandingOver) void part(connection, new StorageError('ABORTED', 'the source was interrupted'))
+    }
+    signal.addEventListener('abort', interrupt, { once: true })
+    if (signal.aborted) interrupt()
+    try {
+      return await sendDisk({
+        connection,
+        source: this.#tracker.remote,
+        name,
+        signal,
+        maxPauseMs: maxPause,
+        ...(concurrency === undefined ? {} : { concurrency: { any: concurrency } }),
+        progressHandler: (progress) => this.#output.progress(phaseOf(progress, this.size, blockSize)),
+        handOver: () => {
+          isHandingOver = true
+        },
+      })
+    } catch (error) {
+      if (isHandingOver) {
+        this.#output.warn('it failed within the hand-over: make sure that the other side did not take the disk over')
+      }
+      throw error
+    } finally {
+      signal.removeEventListener('abort', interrupt)
+    }
   }
 
   /** After the hand-over: clients find the disk read-only, then the door closes. */

@@ -89,6 +89,23 @@ describe.skipIf(!hasClients)('serve and pull, with clients that other people wro
     expectSame(source, destination)
   }, 60_000)
 
+  it('let nbdcopy copy the whole disk at the destination while it is still coming', async () => {
+    const [source, copied, here] = [newPath(), newPath(), newPath()]
+    await writeFile(source, noise(6 * MiB, 3))
+    const { serve, url } = await commands.serve(source, ['--name', 'a disk/with a name'])
+    const { url: slow } = await commands.slowed(url, 4 * MiB)
+    const pull = commands.start(['pull', slow, 'memory:', '--nbd', `unix:${here}`])
+    const uri = String((await pull.event('nbd')).uri)
+    expect(await runClient('nbdinfo', ['--size', uri])).toBe(`${6 * MiB}\n`)
+    expect(bytesHere(pull)).toBeLessThan(6 * MiB)
+    await runClient('nbdcopy', [uri, copied])
+    expectSame(source, copied)
+    expect(await serve.ended).toBe(0)
+    await pull.event('result')
+    pull.kill('SIGTERM')
+    expect(await pull.ended).toBe(0)
+  }, 60_000)
+
   it('leave the source to its clients when the puller is killed; a second one is refused, a later one succeeds', async () => {
     const [source, destination, socket] = [newPath(), newPath(), newPath()]
     await copyFile(image.path, source)
