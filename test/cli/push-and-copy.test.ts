@@ -94,7 +94,7 @@ describe('a move that does not come to its end', () => {
   it('is interrupted at the destination: the source goes on until it is interrupted too, and keeps the disk', async () => {
     const source = await disk(16 * MiB)
     const { serve, url } = await commands.serve(source)
-    const slow = await commands.slowed(url, 4 * MiB)
+    const slow = await commands.slowed(url, 2 * MiB)
     const pull = commands.start(['pull', slow.url, newPath()])
     await pull.until(() => bytesHere(pull) > 0)
     pull.kill('SIGINT')

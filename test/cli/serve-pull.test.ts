@@ -65,7 +65,7 @@ describe.skipIf(!hasClients)('serve and pull, with clients that other people wro
     const [source, destination, here] = [newPath(), newPath(), newPath()]
     await writeFile(source, new Uint8Array(24 * MiB).fill(0x5a, 23 * MiB).fill(0xa5, 0, 23 * MiB))
     const { serve, url } = await commands.serve(source)
-    const { url: slow, link } = await commands.slowed(url, 6 * MiB)
+    const { url: slow, link } = await commands.slowed(url, 2 * MiB)
     const pull = commands.start(['pull', slow, destination, '--nbd', `unix:${here}`])
     const uri = String((await pull.event('nbd')).uri)
     await runClient('qemu-io', ['-r', '-f', 'raw', '-c', `read -P 0x5a ${24 * MiB - 4096} 4096`, uri])
@@ -111,7 +111,7 @@ describe.skipIf(!hasClients)('serve and pull, with clients that other people wro
     await copyFile(image.path, source)
     const { serve, url } = await commands.serve(source, ['--nbd', `unix:${socket}`])
     const uri = String((await serve.event('nbd')).uri)
-    const { url: slow } = await commands.slowed(url, 6 * MiB)
+    const { url: slow } = await commands.slowed(url, 2 * MiB)
     const killed = commands.start(['pull', slow, newPath()])
     await killed.until(() => bytesHere(killed) > 0)
     const second = commands.start(['pull', url, newPath()])
