@@ -275,7 +275,8 @@ export class FromProtocol {
     if (blocks.some((block) => block >= end)) {
       throw new StorageError('MALFORMED', 'The peer names blocks past the end of the disk.')
     }
-    this.#generations.raise(blocks)
+    // Writes of Silo say nothing of generations: there a source waits for all answers, and for this one, before it sends anew.
+    if (this.#rw.dialect !== 'silo') this.#generations.raise(blocks)
     device.invalidate?.(blocks)
     return { kind: 'dirty-list-response' }
   }

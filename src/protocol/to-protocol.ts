@@ -133,7 +133,7 @@ export class ToProtocol implements StorageProvider {
    */
   async dirtyList(blocks: Bitfield): Promise<void> {
     const { blockSize } = this.#device
-    const list = new Uint32Array(Math.min(DIRTY_LIST_BLOCKS, Math.max(1, blocks.count())))
+    const list = new Uint32Array(Math.min(DIRTY_LIST_BLOCKS, blocks.count() + 1))
     let from = 0
     for (let count = blocks.collect(list); ; count = blocks.collect(list, from)) {
       const packet = { kind: 'dirty-list', blockSize, blocks: list.subarray(0, count) } as const
