@@ -150,6 +150,8 @@ class Arrival {
       throw new StorageError('VERIFY_FAILED', 'The peer has not shown the same root hash.')
     await this.#cache!.remote.flush()
     this.#isHandedOver = true
+    // Nobody is asked any more: what is written from here on is of no interest to the peer.
+    this.#cache!.resume({})
     this.#gate!.unlock()
     this.#resolve(this.#agreed)
   }

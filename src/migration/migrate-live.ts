@@ -191,13 +191,16 @@ class LiveRun {
 
   async #round(dirty: Bitfield): Promise<void> {
     this.rounds++
+    const { beforeRound } = this.#options
+    const copy = beforeRound && dirty.clone()
     try {
-      await this.#options.beforeRound?.(dirty)
-    } catch (error) {
+      // First into the order: a destination that hears of them may ask for one at once, and an order that lacks it takes no request.
       this.#migrator.takeDirty(dirty)
-      throw error
+      if (copy) await beforeRound(copy)
+    } finally {
+      copy?.free()
     }
-    await this.#migrator.migrateDirty(dirty)
+    await this.#migrator.migrate(this.#migrator.pendingBlocks)
     await this.#settle()
   }
 
