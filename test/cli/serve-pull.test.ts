@@ -46,10 +46,10 @@ describe.skipIf(!hasClients)('serve and pull, with clients that other people wro
       link.openUp()
       expect(await serve.ended).toBe(0)
       expect(await pull.ended).toBe(0)
-      // It wrote the whole time, and was refused at the end.
+      // It wrote the whole time; at the end it was refused, or had nobody to write to.
       expect(before).toBeGreaterThan(0)
       expect(writer.written).toBeGreaterThan(before)
-      expect(await writer.ended).toMatch(/write failed: Operation not permitted/)
+      expect(await writer.ended).toMatch(/write failed: (Operation not permitted|Input.output error)/)
       const [given, taken] = [serve.last!, pull.last!]
       expect(given).toMatchObject({ event: 'result', command: 'serve', size: 32 * MiB, verified: true })
       expect(given.blocksDirtied).toBeGreaterThan(0)
