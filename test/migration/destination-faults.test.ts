@@ -76,6 +76,20 @@ describe.each(WAYS)('a destination that fails, %s:', (way) => {
     await expectUsable(rig)
   })
 
+  it.each(FAULTS)('a discard that %s once is repeated; for ever, its blocks are named', async (_, fault) => {
+    if (way === 'synchronous') return
+    rig = migrationRig({ way, content: new Uint8Array(12 * 512) })
+    await rig.destination.writeAt(new Uint8Array(12 * 512).fill(9), 0)
+    rig.destination.plan = onCalls('zero', { from: 2 }, fault)
+    await moveAll(rig.migrator())
+    expect(rig.differing()).toEqual([])
+    await rig.destination.writeAt(new Uint8Array(12 * 512).fill(9), 0)
+    rig.order.addAll()
+    rig.destination.plan = onBlocks('zero', { blocks: [3], blockSize: 512 }, fault)
+    expect(blocksOf((await failureOf(moveAll(rig.migrator()))).failures)).toEqual([3])
+    await expectUsable(rig)
+  })
+
   it('the short last block that fails for ever is named, and no other', async () => {
     rig = full({ way })
     rig.destination.plan = onBlocks('write', { blocks: [20], blockSize: 512 })

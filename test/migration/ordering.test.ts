@@ -51,6 +51,8 @@ function handRig(options: { blocks: number; latencies: number[]; holey?: boolean
     config,
     migrator: (more: object = {}, other?: PriorityBlockOrder) =>
       new Migrator(remote, destination, other ?? order, { ...config, ...more }),
+    /** Fills the destination, so that what was not sent shows. */
+    soil: () => destinationDisk.writeAtSync(new Uint8Array(size).fill(0xee), 0),
     source: () => bytes(sourceDisk),
     copy: () => bytes(destinationDisk),
     write: (value: number, block: number, count = 1) =>
@@ -169,12 +171,27 @@ describe('holes', () => {
     await hand.close()
   })
 
+  it.each([1, 3])('end where data begins, in runs of %i blocks', async (runBlocks) => {
+    const hand = handRig({ blocks: 60, latencies: [], holey: true })
+    for (const block of [5, 6, 20, 41, 59]) hand.write(block, block)
+    hand.soil()
+    hand.order.addAll()
+    const migrator = hand.migrator({ concurrency: { any: 1 }, runBytes: runBlocks * 512 })
+    const moving = migrator.migrate(60)
+    await hand.clock.advance(1000)
+    await moving
+    await migrator.waitForCompletion()
+    expect(hand.copy()).toEqual(hand.source())
+    expect(migrator.blocksMoved).toBe(60)
+    await hand.close()
+  })
+
   it('do not reach over blocks that are under way', async () => {
     // Block 4 holds data and takes long to store; then the source is emptied, and the hole from block 0 on would cover it.
     const hand = handRig({ blocks: 8, latencies: [100, 1], holey: true })
     hand.write(1, 4)
     hand.order.add(4)
-    const migrator = hand.migrator()
+    const migrator = hand.migrator({ concurrency: { any: 2 } })
     await migrator.migrate(1)
     await hand.clock.advance(10)
     await hand.local.zeroAt!(4 * 512, 512)
@@ -195,6 +212,7 @@ describe('holes', () => {
     async (times, runBlocks) => {
       const hand = handRig({ blocks: 40, latencies: [], holey: true })
       hand.order.addAll()
+      hand.soil()
       hand.destination.plan = onCalls('zero', { times })
       const migrator = hand.migrator({ concurrency: { any: 1 }, runBytes: runBlocks * 512 })
       void migrator.migrate(40)
