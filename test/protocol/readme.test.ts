@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { encodeFrame } from '../../src/protocol/frame.ts'
+import { FrameDecoder } from '../../src/protocol/frame-decoder.ts'
+import { COMMAND, isOwnCommand } from '../../src/protocol/packets/commands.ts'
+import { decodePacket, encodePacket, type Packet } from '../../src/protocol/packets/packet.ts'
+import { hex } from './packets/hex.ts'
+
+const readme = readFileSync(new URL('../../src/protocol/README.md', import.meta.url), 'utf8')
+const examples = [...readme.matchAll(/```hex\n# dev (\d+) id (\d+) (.*)\n([^`]*)```/g)].map((match) => ({
+  dev: Number(match[1]),
+  id: Number(match[2]),
+  packet: packetOf(match[3]!),
+  bytes: hex(match[4]!.replace(/#.*/g, '')),
+}))
+
+/** The JSON of an example: bytes are written as hex, block numbers as a list. */
+function packetOf(json: string): Packet {
+  return JSON.parse(json, (key, value: unknown) => {
+    if (['data', 'segments', 'nonce', 'mac', 'digest'].includes(key)) return hex(String(value))
+    return key === 'blocks' ? Uint32Array.from(value as number[]) : value
+  })
+}
+
+describe('"How the bytes travel" shows the bytes of', () => {
+  test.each(examples)('$packet.kind', ({ dev, id, packet, bytes }) => {
+    expect(Buffer.concat(encodeFrame({ dev, id }, encodePacket(packet))).toString('hex')).toBe(
+      Buffer.from(bytes).toString('hex'),
+    )
+    const frames: unknown[] = []
+    new FrameDecoder().push(bytes, (frame) => {
+      frames.push({ dev: frame.dev, id: frame.id, packet: decodePacket(frame.payload) })
+    })
+    expect(frames).toEqual([{ dev, id, packet }])
+  })
+
+  test('at least ten packets, all examples there are', () => {
+    expect(examples.length).toBeGreaterThanOrEqual(10)
+    expect(readme.split('```hex').length - 1).toBe(examples.length)
+  })
+
+  test('each command of our own', () => {
+    for (const command of Object.values(COMMAND)) {
+      if (isOwnCommand(command)) expect(readme).toMatch(new RegExp(`\\| .*\\b${command.toString(16)}\\b.* \\|`))
+    }
+  })
+})
