@@ -136,6 +136,7 @@ export class Guest {
 
   #fail(error: WireError): void {
     this.#enter('over')
+    this.#stage.put('arrived', '–')
     this.#stage.say(guestFailure(error, this.#pulledHere, this.#hadBegun))
   }
 

@@ -135,9 +135,10 @@ export class Host {
   }
 
   #showLink(invitation: Invitation, addresses: readonly string[]): void {
-    // What this machine calls itself leads nowhere on another one.
+    // What this machine calls itself leads nowhere on another one; the server that this page came from knows more. Its word is taken only for
+    // another address of itself, since whoever a link leads to gets its secret.
     const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname)
-    const [address] = isLocal ? addresses : []
+    const [address] = isLocal ? addresses.filter((other) => new URL(other).port === location.port) : []
     const page = address === undefined ? location.href : new URL(location.pathname, address).href
     this.#linkBox.show(invitationLink(page, invitation), { isLocal: isLocal && address === undefined })
   }
@@ -172,6 +173,8 @@ export class Host {
 
   #fail(error: WireError): void {
     const wasPrepared = this.#state !== 'preparing'
+    this.#stage.put('moved', '–')
+    this.#stage.put('left', '–')
     this.#enter(wasPrepared ? 'kept' : 'idle')
     this.#stage.say(
       wasPrepared
@@ -186,11 +189,7 @@ export class Host {
     const isOver = state === 'idle' || state === 'kept' || state === 'gone'
     begin.hidden = !isOver
     begin.textContent =
-      state === 'kept'
-        ? 'Show a new link'
-        : state === 'gone'
-          ? 'Fill another disk and show its link'
-          : 'Fill a disk and show its link'
+      state === 'kept' ? 'Show a new link' : state === 'gone' ? 'Offer another disk' : 'Fill a disk and show its link'
     part<HTMLFieldSetElement>(this.#panel, 'choices').disabled = state !== 'idle' && state !== 'gone'
     part(this.#panel, 'invitation').hidden = state !== 'waiting'
     part(this.#panel, 'withdraw').hidden = state !== 'waiting'

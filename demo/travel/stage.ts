@@ -9,11 +9,11 @@ const HTML = `
     <p class="detail" data-part="detail"></p>
     <dl class="roots" data-part="roots" hidden><div><dt>Root hash</dt><dd data-part="root"></dd></div></dl>
   </div>
-  <figure class="map">
+  <figure class="map" data-part="picture" hidden>
     <canvas role="img" aria-label="Block map of the disk, empty so far" data-part="map"></canvas>
     <figcaption><ul class="legend" data-part="legend"></ul><span class="scale" data-part="scale"></span></figcaption>
   </figure>
-  <dl class="figures travel-figures" data-part="figures"></dl>`
+  <dl class="figures travel-figures" data-part="figures" hidden></dl>`
 
 /** What both sides show of a journey: what is going on, the map, and some figures. */
 export class Stage {
@@ -64,6 +64,8 @@ export class Stage {
   }
 
   showBlocks(blocks: Uint8Array): void {
+    // Before there is a disk, an empty frame would only be puzzling.
+    for (const name of ['picture', 'figures']) part(this.element, name).hidden = false
     this.#legend.show(this.#map.show(blocks), this.#map)
   }
 

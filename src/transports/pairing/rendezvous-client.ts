@@ -11,7 +11,10 @@ export interface RendezvousOptions {
   readonly as: Party
   /** Default: the platform's `WebSocket`; `ws` has the same face. */
   readonly open?: (url: string, protocol: string) => WebSocket
-  /** The host's room is open; with the addresses under which others may reach the page, where the server knows some. */
+  /**
+   * The host's room is open; with the addresses under which others may reach the page, where the server knows some. They are for a page that
+   * came from this very server: whoever chooses the address in a link gets its secret.
+   */
   readonly onWaiting?: (addresses: readonly string[]) => void
 }
 

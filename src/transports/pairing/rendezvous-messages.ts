@@ -51,7 +51,10 @@ export function readFromRendezvous(text: string): FromRendezvous | undefined {
   if (state === 'together') return { type: 'together' }
   if (state !== 'waiting') return undefined
   const texts = Array.isArray(addresses) ? addresses.filter((address) => typeof address === 'string') : []
-  return { type: 'waiting', addresses: texts.filter((address) => /^https?:\/\//.test(address)).slice(0, 8) }
+  return {
+    type: 'waiting',
+    addresses: texts.filter((address) => /^https?:\/\//.test(address) && URL.canParse(address)).slice(0, 8),
+  }
 }
 
 function fields(text: string): Readonly<Record<string, unknown>> {
