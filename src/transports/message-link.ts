@@ -17,7 +17,7 @@ export interface LinkEvents {
  * back-pressure towards the sender. `MessagePipe` makes a channel of it.
  */
 export interface MessageLink {
-  /** Bytes of the largest message. */
+  /** Bytes of the largest message; may grow once the peer is known. */
   readonly messageBytes: number
   /**
    * What happens to the bytes of {@link sendBytes}: `copied` before it returns, `borrowed` until its promise resolves, or `taken` for good,

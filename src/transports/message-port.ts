@@ -27,8 +27,8 @@ export interface MessagePortChannelOptions {
  * A channel between two realms of one machine. Bytes are copied once, into a fresh buffer that is transferred. The other end of the port may
  * make its channel later.
  *
- * A port whose other side has vanished tells so by a `close` event where that exists (Chromium 122, Node; not Firefox nor Safari,
- * https://github.com/whatwg/html/pull/9933); elsewhere only silence does, and the protocol's limit on silence ends the channel.
+ * A port whose other side has vanished tells so by a `close` event in Node. Browsers do not yet have it (seen in Chromium 156;
+ * https://github.com/whatwg/html/pull/9933): there only silence tells, and the protocol's limit on silence ends the channel.
  */
 export function messagePortChannel(port: PortLike, options: MessagePortChannelOptions = {}): Channel {
   const { windowBytes = PORT_WINDOW_BYTES, clock } = options

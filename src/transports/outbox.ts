@@ -161,7 +161,7 @@ export class Outbox {
   /** A buffer of exactly this length; the same one again where the link copies. */
   #buffer(length: number): Uint8Array<ArrayBuffer> {
     if (this.#link.sending !== 'copied') return new Uint8Array(length)
-    this.#staging ??= new Uint8Array(this.#link.messageBytes)
+    if (!this.#staging || this.#staging.length < length) this.#staging = new Uint8Array(this.#link.messageBytes)
     return this.#staging.subarray(0, length)
   }
 

@@ -12,8 +12,11 @@ import { MessagePipe } from './message-pipe.ts'
 
 /** How a {@link dataChannelChannel} behaves. */
 export interface DataChannelOptions {
-  /** Bytes of the largest message the peer takes: `sctp.maxMessageSize` of the connected peer connection. Unknown: `SAFE_MESSAGE_BYTES`. */
-  readonly maxMessageSize?: number
+  /**
+   * Bytes of the largest message the peer takes: `sctp.maxMessageSize` of the peer connection, which is known only once that is connected;
+   * a function is asked until it knows. Unknown: `SAFE_MESSAGE_BYTES`.
+   */
+  readonly maxMessageSize?: number | (() => number | undefined)
   /** From `webRtcBinding`. */
   readonly binding?: Uint8Array
   readonly clock?: Clock
@@ -27,7 +30,9 @@ export interface DataChannelOptions {
  * Data channels have an event for room to send, and nothing that holds the sender back; credits do that.
  */
 export function dataChannelChannel(dataChannel: RTCDataChannel, options: DataChannelOptions = {}): Channel {
-  return new MessagePipe(new DataChannelLink(dataChannel, options.maxMessageSize ?? SAFE_MESSAGE_BYTES), {
+  const { maxMessageSize } = options
+  const askSize = typeof maxMessageSize === 'function' ? maxMessageSize : () => maxMessageSize
+  return new MessagePipe(new DataChannelLink(dataChannel, askSize), {
     kind: 'webrtc',
     windowBytes: DATA_CHANNEL_WINDOW_BYTES,
     ...(options.binding ? { binding: options.binding } : {}),
@@ -36,14 +41,23 @@ export function dataChannelChannel(dataChannel: RTCDataChannel, options: DataCha
 }
 
 class DataChannelLink implements MessageLink {
-  readonly messageBytes: number
   readonly sending = 'copied'
   readonly #channel: RTCDataChannel
+  readonly #askSize: () => number | undefined
+  #messageBytes: number | undefined
 
-  constructor(channel: RTCDataChannel, maxMessageSize: number) {
+  constructor(channel: RTCDataChannel, askSize: () => number | undefined) {
     this.#channel = channel
+    this.#askSize = askSize
+  }
+
+  get messageBytes(): number {
+    if (this.#messageBytes !== undefined) return this.#messageBytes
+    const size = this.#askSize()
+    if (size === undefined) return SAFE_MESSAGE_BYTES
     // Zero stands for no limit in SDP, and some objects hand it on.
-    this.messageBytes = Math.min(maxMessageSize || DATA_CHANNEL_MESSAGE_BYTES, DATA_CHANNEL_MESSAGE_BYTES)
+    this.#messageBytes = Math.min(size || DATA_CHANNEL_MESSAGE_BYTES, DATA_CHANNEL_MESSAGE_BYTES)
+    return this.#messageBytes
   }
 
   hasRoom(): boolean {

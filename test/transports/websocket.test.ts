@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer as createHttpServer } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { afterAll, describe, expect, it } from 'vitest'
 import { WebSocket as NodeWebSocket } from 'ws'
 import { errorCode } from '../../src/errors/storage-error.ts'
@@ -10,6 +10,7 @@ import { connectWebSocket } from '../../src/transports/websocket-client.node.ts'
 import { type ListenWebSocketOptions, listenWebSocket } from '../../src/transports/websocket-server.node.ts'
 import { type ChannelPair, channelConformance } from '../conformance/channel.ts'
 import { Arrivals } from './arrivals.ts'
+import { relayTo } from './relay.ts'
 import { selfSigned } from './self-signed.ts'
 
 const PROTOCOLS = ['blockferry.1']
@@ -27,34 +28,10 @@ async function listen(options: Partial<ListenWebSocketOptions> = {}) {
   return { channels, server, url: `ws://127.0.0.1:${server.port}/` }
 }
 
-/** Passes connections on, and can cut all of them. */
-async function relayTo(port: number) {
-  const sockets = new Set<Socket>()
-  const relay = createServer((near) => {
-    const far = connect(port, '127.0.0.1')
-    near.pipe(far).pipe(near)
-    for (const [socket, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(socket)
-      socket.on('error', () => {})
-      socket.on('close', () => other.destroy())
-    }
-  })
-  relay.listen(0, '127.0.0.1')
-  await once(relay, 'listening')
-  closers.push(() => relay.close())
-  const cut = () => {
-    for (const socket of sockets) socket.resetAndDestroy()
-    sockets.clear()
-  }
-  return { port: (relay.address() as AddressInfo).port, cut }
-}
-
 describe('websocket, Node to Node', async () => {
   const { channels, server } = await listen()
   const relay = await relayTo(server.port)
+  closers.push(relay.close)
   const pair = async (): Promise<ChannelPair> => {
     const { channel } = await connectWebSocket(`ws://127.0.0.1:${relay.port}/`, { protocols: PROTOCOLS })
     return { a: channel, b: await channels.next(), sever: relay.cut }
