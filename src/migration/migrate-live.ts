@@ -252,6 +252,8 @@ class LiveRun {
   async #verify(): Promise<Bitfield | undefined> {
     if (!this.#verifier || (this.#options.verify ?? 'read-back') !== 'read-back') return undefined
     const { signal } = this.#options
+    // Later rounds are short, and who watches wants to see their number.
+    if (this.rounds === 0) this.#migrator.enter('verify')
     const startedAt = this.#clock.now()
     const stored = this.#migrator.blocksMoved - this.#blocksVerified
     const wrong = await this.#verifier.verify(signal ? { signal } : {})
