@@ -27,6 +27,11 @@ export const anyPacket: fc.Arbitrary<Packet> = fc.oneof(
     ),
   }),
   fc.record({ kind: write, form: fc.constant('data'), offset: u53, data }),
+  fc.record({
+    kind: fc.constant('write-newer'),
+    generation: size,
+    write: fc.record({ kind: write, form: fc.constant('data'), offset: u53, data }),
+  }),
   fc.record({ kind: write, form: fc.constant('rle'), offset: u53, tokens: data }),
   fc.record({ kind: write, form: fc.constant('gzip'), offset: u53, member: data }),
   fc.record({ kind: write, form: fc.constant('zeroes'), offset: u53, length: u53, segments: data }),
