@@ -15,6 +15,7 @@ import { MoveCounts } from './move-counts.ts'
 import { BLOCK_STATE, type BlockStateReader, type MigrationPhase, type MigrationProgress } from './progress.ts'
 import { RunCarrier } from './run-carrier.ts'
 import { RunMover } from './run-mover.ts'
+import { SourceClaim } from './source-claim.ts'
 import { Turn } from './turn.ts'
 
 /**
@@ -35,9 +36,7 @@ export class Migrator implements BlockStateReader {
   #phase: MigrationPhase = 'full'
   #round = 0
   #locked = false
-  /** Who needs the source now; the claim is kept while there is one. */
-  #holders = 0
-  #giveBack: (() => void) | undefined
+  readonly #claim: SourceClaim
   /** A failure that ends the migration: of the storage as a whole, or of a handler. */
   #fatal: unknown
   readonly #carrier: RunCarrier
@@ -67,6 +66,7 @@ export class Migrator implements BlockStateReader {
     const blocks = blockCount(source.size, blockSize)
     if (order.numBlocks !== blocks) throw new InvalidArgumentError('order.numBlocks', `${blocks}`, order.numBlocks)
     this.#source = source
+    this.#claim = new SourceClaim(source)
     this.#order = order
     this.#mover = new RunMover(source, destination, { blockSize, fresh: config.freshDestination ?? false })
     this.#inFlight = new InFlight(this.#config.slots, config.signal)
@@ -170,13 +170,16 @@ export class Migrator implements BlockStateReader {
    */
   async getLatestDirty(): Promise<Bitfield | undefined> {
     await this.lock()
-    const dirty = this.#source.sync()
-    if (dirty.isEmpty()) {
+    let isLast = false
+    try {
+      const dirty = this.#source.sync()
+      isLast = dirty.isEmpty()
+      if (!isLast) return dirty
       dirty.free()
       return undefined
+    } finally {
+      if (!isLast) this.unlock()
     }
-    this.unlock()
-    return dirty
   }
 
   /** Locks the writer out; resolves when none of its writes is in flight. @throws StorageError `ABORTED`, with the writer going on */
@@ -210,17 +213,7 @@ export class Migrator implements BlockStateReader {
 
   /** Keeps other migrations off the source until the returned function is called. @throws StorageError `BUSY` */
   hold(): () => void {
-    if (this.#holders === 0) this.#giveBack = this.#source.claim?.()
-    this.#holders++
-    let held = true
-    return () => {
-      if (!held) return
-      held = false
-      this.#holders--
-      if (this.#holders > 0) return
-      this.#giveBack?.()
-      this.#giveBack = undefined
-    }
+    return this.#claim.hold()
   }
 
   /** Says what comes now, for whoever watches. */

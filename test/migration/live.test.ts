@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { StorageError } from '../../src/errors/storage-error.ts'
 import { ROUNDS } from '../../src/migration/limits.ts'
 import { migrateLive } from '../../src/migration/migrate-live.ts'
 import { createDirtyTracker } from '../../src/modules/dirty-tracker.ts'
@@ -292,6 +293,19 @@ describe('a migration by hand', () => {
     await migrator.migrateDirty(dirty!)
     await migrator.waitForCompletion()
     expect(rig.differing()).toEqual([])
+  })
+
+  it('lets the writer go on when the dirty set cannot be taken', async () => {
+    rig = migrationRig()
+    const migrator = rig.migrator()
+    const sync = rig.remote.sync.bind(rig.remote)
+    rig.remote.sync = () => {
+      throw new StorageError('OUT_OF_MEMORY')
+    }
+    await expect(migrator.getLatestDirty()).rejects.toMatchObject({ code: 'OUT_OF_MEMORY' })
+    expect(rig.local.state).toBe('open')
+    rig.remote.sync = sync
+    await expectUsable(rig)
   })
 
   it('keeps other migrations off for as long as the source is held', async () => {
