@@ -25,7 +25,13 @@ const BROKEN = {
 describe.each(WAYS)('a handler that throws, %s:', (way) => {
   it.each([1, 3, 6])('a block handler (call %i) ends the migration; the same migrator then goes on', async (nth) => {
     rig = migrationRig({ way })
-    const migrator = rig.migrator({ blockHandler: breaking(nth) })
+    const heard = new Set<number>()
+    const broken = breaking(nth)
+    const blockHandler = (start: number, count: number) => {
+      broken()
+      for (let block = start; block < start + count; block++) heard.add(block)
+    }
+    const migrator = rig.migrator({ blockHandler })
     const moveAll = async () => {
       await migrator.migrate(migrator.pendingBlocks)
       await migrator.waitForCompletion()
@@ -34,6 +40,7 @@ describe.each(WAYS)('a handler that throws, %s:', (way) => {
     await expect(migrator.waitForCompletion()).rejects.toMatchObject(BROKEN)
     await moveAll()
     expect(rig.differing()).toEqual([])
+    expect(heard.size).toBe(rig.blocks)
     await expectUsable(rig)
   })
 

@@ -81,6 +81,38 @@ describe('an older copy of a block', () => {
     await hand.close()
   })
 
+  it('never lands after a newer one where both sides also answer at once', async () => {
+    const hand = handRig({ blocks: 4, latencies: [100] })
+    const disk = new MemoryStorage(4 * 512)
+    const slow = new SlowStorage(disk, { clock: hand.clock, latencyMs: () => 100 })
+    // Fails once, so that the first copy takes the slow way.
+    const destination = Object.assign(slow, {
+      writeAtSync: (data: Uint8Array, offset: number) => {
+        if (!failed) {
+          failed = true
+          throw new Error('not at once')
+        }
+        return disk.writeAtSync(data, offset)
+      },
+    })
+    let failed = false
+    hand.write(1, 0)
+    hand.order.add(0)
+    const migrator = new Migrator(hand.remote, destination, hand.order, hand.config)
+    const first = migrator.migrate(1)
+    await hand.clock.advance(10)
+    await hand.local.writeAt(new Uint8Array(512).fill(2), 0)
+    const second = migrator.migrateDirty(hand.remote.sync())
+    await hand.clock.advance(1000)
+    await Promise.all([first, second])
+    await migrator.waitForCompletion()
+    const copy = new Uint8Array(512)
+    disk.readAtSync(copy, 0)
+    expect(copy[0]).toBe(2)
+    await disk.close()
+    await hand.close()
+  })
+
   it('holds up only newer copies of the same blocks', async () => {
     const hand = handRig({ blocks: 4, latencies: [100, 1, 1] })
     hand.write(1, 0, 4)
