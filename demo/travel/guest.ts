@@ -8,7 +8,7 @@ import { HandCarry } from './hand-carry.ts'
 import type { Arrivals, FromTraveller, ToTraveller } from './messages.ts'
 import { type Pair, pair } from './pair.ts'
 import { arriving, GOT, GUEST, guestFailure, pasteProblem, readSentence } from './sentences.ts'
-import { part, pictureInterval, Stage, startTraveller } from './stage.ts'
+import { part, pictureInterval, Stage, startTraveller, withdrawMissing } from './stage.ts'
 
 const HTML = `
   <form class="panel" aria-label="Where it goes" data-part="settings">
@@ -50,6 +50,7 @@ export class Guest {
     section.insertAdjacentHTML('beforeend', HTML)
     section.append(this.#stage.element)
     this.#panel = part(section, 'settings')
+    withdrawMissing(this.#panel.querySelector('select[name=place]')!)
     this.#handCarry = new HandCarry(this.#panel, 'guest')
     this.#worker.onmessage = ({ data }: MessageEvent<FromTraveller>) => this.#receive(data)
     this.#worker.onerror = (event) => this.#fail(encodeError(new Error(event.message || 'The worker did not start.')))

@@ -10,7 +10,7 @@ import { LinkBox } from './link-box.ts'
 import type { FromTraveller, ToTraveller } from './messages.ts'
 import { type Pair, pair } from './pair.ts'
 import { gaveAway, HOST, hostFailure, pasteProblem } from './sentences.ts'
-import { part, pictureInterval, Stage, startTraveller } from './stage.ts'
+import { part, pictureInterval, Stage, startTraveller, withdrawMissing } from './stage.ts'
 
 const HTML = `
   <form class="panel" aria-label="What is sent" data-part="settings">
@@ -62,6 +62,7 @@ export class Host {
     section.insertAdjacentHTML('beforeend', HTML)
     section.append(this.#stage.element)
     this.#panel = part(section, 'settings')
+    withdrawMissing(this.#panel.querySelector('select[name=place]')!)
     this.#linkBox = new LinkBox(part(section, 'invitation'))
     this.#handCarry = new HandCarry(part(section, 'invitation'), 'host')
     this.#worker.onmessage = ({ data }: MessageEvent<FromTraveller>) => this.#receive(data)

@@ -97,3 +97,9 @@ export function pictureInterval(): number {
 export function startTraveller(): Worker {
   return new Worker(new URL('./travel.worker.ts', import.meta.url), { type: 'module', name: 'traveller' })
 }
+
+/** Takes the storages off the list that this page cannot have: one that came over plain HTTP from another machine has no OPFS. */
+export function withdrawMissing(places: HTMLSelectElement): void {
+  const opfs = places.querySelector<HTMLOptionElement>('[value=opfs]')
+  if (opfs && navigator.storage?.getDirectory === undefined) opfs.disabled = true
+}
