@@ -90,6 +90,9 @@ export const PREFERRED_BYTES = 2 ** 20
  */
 export const LEAST_WINDOW_BYTES = 2 ** 20
 
+/** Bytes of unanswered requests before the link is known: the first round trip with them says what it carries, so long links are filled soon. */
+export const FIRST_WINDOW_BYTES = 2 ** 22
+
 /** Unanswered bytes for each byte that the link holds: one for the link, one for the time the peer takes and for answers that come in bursts. */
 export const PIPE_GAIN = 2
 

@@ -53,7 +53,12 @@ export class LinkEstimate {
     this.#tripAt = nowMs
   }
 
-  /** Bytes that are on their way when the link is just full; 0 before anything is known. */
+  /** Whether anything has been answered yet. */
+  get isKnown(): boolean {
+    return this.#delivered > 0
+  }
+
+  /** Bytes that are on their way when the link is just full. */
   get pipeBytes(): number {
     return Number.isFinite(this.#tripMs) ? Math.max(this.#rate, this.#previousRate) * this.#tripMs : 0
   }

@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '../async/clock.ts'
 import { StorageError } from '../errors/storage-error.ts'
-import { LEAST_WINDOW_BYTES, PIPE_GAIN, WINDOW_BYTES } from './limits.ts'
+import { FIRST_WINDOW_BYTES, LEAST_WINDOW_BYTES, PIPE_GAIN, WINDOW_BYTES } from './limits.ts'
 import { type Departure, LinkEstimate } from './link-estimate.ts'
 
 /** Credit taken for one request. */
@@ -42,6 +42,7 @@ export class SendWindow {
 
   /** What may be under way now, in bytes. */
   get bytes(): number {
+    if (!this.#link.isKnown) return Math.min(this.limit, FIRST_WINDOW_BYTES)
     const wanted = this.#probeSince === undefined ? PIPE_GAIN * this.#link.pipeBytes : 0
     return Math.min(this.limit, Math.max(LEAST_WINDOW_BYTES, wanted))
   }

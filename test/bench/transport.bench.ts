@@ -5,6 +5,8 @@ import { createDirtyTracker } from '../../src/modules/dirty-tracker.ts'
 import { AnyBlockOrder } from '../../src/orders/any-block-order.ts'
 import type { Channel } from '../../src/protocol/channel.ts'
 import { openConnection } from '../../src/protocol/connection.ts'
+import { FromProtocol } from '../../src/protocol/from-protocol.ts'
+import type { ProtocolRW } from '../../src/protocol/protocol-rw.ts'
 import { ToProtocol } from '../../src/protocol/to-protocol.ts'
 import { MemoryStorage } from '../../src/sources/memory.ts'
 import { connectTcp } from '../../src/transports/tcp-connect.node.ts'
@@ -12,6 +14,7 @@ import { connectWebSocket } from '../../src/transports/websocket-client.node.ts'
 import type { Benchmark, BenchmarkResult } from './benchmark.ts'
 import { measureBeside } from './measure.ts'
 import { fillRandom } from './random-bytes.ts'
+import { slowLink } from './slow-link.ts'
 
 const MIB = 2 ** 20
 
@@ -52,7 +55,7 @@ export function filledDisk(size: number): MemoryStorage {
 
 /** MB/s of a disk in memory to a disk in memory of another process, beside the same bytes over the bare channel, where they are counted. */
 async function transfer(kind: TransportKind, blockSize: number, toy: boolean): Promise<BenchmarkResult> {
-  const size = toy ? 4 * MIB : 512 * MIB
+  const size = (toy ? 4 : kind === 'tcp' ? 512 : 256) * MIB
   const source = filledDisk(size)
   const piece = new Uint8Array(SEND_BYTES)
   fillRandom(piece)
@@ -82,17 +85,8 @@ async function transfer(kind: TransportKind, blockSize: number, toy: boolean): P
         const channel = await connectPeer(kind, ports.store)
         const { rw, close } = await openConnection([channel], { role: 'dialer' })
         const startedAt = performance.now()
-        const to = new ToProtocol(rw, { dev: 1, size, blockSize, name: 'disk' })
-        await to.announce()
-        const { remote } = createDirtyTracker(source, blockSize)
-        const order = new AnyBlockOrder(size / blockSize)
-        order.addAll()
-        const migrator = new Migrator(remote, to, order, { blockSize })
-        await migrator.migrate(order.numBlocks)
-        await migrator.waitForCompletion()
-        await to.flush()
+        await moveDisk(source, rw, blockSize)
         const measured = rate(startedAt)
-        if (process.env.BENCH_DEBUG) console.error(kind, blockSize, 'window', rw.windowBytes)
         await close()
         return measured
       },
@@ -102,8 +96,69 @@ async function transfer(kind: TransportKind, blockSize: number, toy: boolean): P
   }
 }
 
+/** Moves the whole disk to the other side, and has it flushed there. */
+async function moveDisk(source: MemoryStorage, rw: ProtocolRW, blockSize: number): Promise<void> {
+  const { size } = source
+  const to = new ToProtocol(rw, { dev: 1, size, blockSize, name: 'disk' })
+  await to.announce()
+  const { remote } = createDirtyTracker(source, blockSize)
+  const order = new AnyBlockOrder(size / blockSize)
+  order.addAll()
+  const migrator = new Migrator(remote, to, order, { blockSize })
+  await migrator.migrate(order.numBlocks)
+  await migrator.waitForCompletion()
+  await to.flush()
+}
+
+/** A link like 1 Gbit/s across an ocean: 100 MB/s with a round trip of 100 ms holds 10 MB. */
+const LINK_BYTES_PER_MS = 100_000
+const TRIP_MS = 100
+
+async function delayed(toy: boolean): Promise<BenchmarkResult> {
+  const size = (toy ? 4 : 256) * MIB
+  const source = filledDisk(size)
+  const piece = new Uint8Array(SEND_BYTES)
+  const destination = new MemoryStorage(size)
+  const rate = (startedAt: number) => size / 1000 / (performance.now() - startedAt)
+  const result = await measureBeside({
+    unit: 'MB/s',
+    runs: toy ? 1 : 3,
+    better: 'higher',
+    limit: async () => {
+      const [near, far] = slowLink(LINK_BYTES_PER_MS, TRIP_MS)
+      const startedAt = performance.now()
+      let left = size
+      const counted = new Promise<void>((resolve) => {
+        far.receive((bytes) => {
+          left -= bytes.length
+          if (left === 0) resolve()
+        })
+      })
+      for (let at = 0; at < size; at += SEND_BYTES) await near.send([piece])
+      await counted
+      return rate(startedAt)
+    },
+    ours: async () => {
+      const [near, far] = slowLink(LINK_BYTES_PER_MS, TRIP_MS)
+      const [connection, theirs] = await Promise.all([
+        openConnection([near], { role: 'dialer' }),
+        openConnection([far], { role: 'listener' }),
+      ])
+      new FromProtocol(theirs.rw, 1, () => ({ provider: destination }))
+      const startedAt = performance.now()
+      await moveDisk(source, connection.rw, 65536)
+      const measured = rate(startedAt)
+      for (const { rw } of [connection, theirs]) rw.abort(new Error('measured'))
+      return measured
+    },
+  })
+  const note = `a link of 100 MB/s with a round trip of ${TRIP_MS} ms, both ends in one process; ours includes the growing of the window and a flush`
+  return { ...result, note }
+}
+
 export const benchmarks: Benchmark[] = [
   { name: 'tcp-64k', environment: 'node', run: ({ toy }) => transfer('tcp', 65536, toy) },
   { name: 'tcp-4k', environment: 'node', run: ({ toy }) => transfer('tcp', 4096, toy) },
+  { name: 'delay-100ms', environment: 'node', run: ({ toy }) => delayed(toy) },
   { name: 'websocket-node', environment: 'node', run: ({ toy }) => transfer('websocket', 65536, toy) },
 ]
