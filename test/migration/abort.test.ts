@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Clock } from '../../src/async/clock.ts'
 import { errorCode } from '../../src/errors/storage-error.ts'
 import { type LiveMigrationOptions, migrateLive } from '../../src/migration/migrate-live.ts'
-import type { Call } from '../support/flaky-storage.ts'
+import { type Call, onBlocks } from '../support/flaky-storage.ts'
 import { expectUsable, migrationRig, type Rig, WAYS, type Way } from '../support/migration-rig.ts'
 import { settled } from '../support/virtual-clock.ts'
 
@@ -246,17 +246,23 @@ describe('abort', () => {
     expect(rig.differing()).toEqual([])
   })
 
-  it.each(WAYS)('while reading back forgets no block found wrong, %s', async (way) => {
-    rig = migrationRig({ way, size: 8 << 20, blockSize: 65536, content: new Uint8Array(8 << 20).fill(3) })
-    const controller = new AbortController()
-    rig.destination.plan = ({ operation, number }) => {
-      if (operation === 'read' && number === 6) controller.abort()
-      return operation === 'write' && number === 1 ? { how: 'corrupt' } : undefined
+  it.each(WAYS)('while reading back forgets no block found wrong, and none it could not read, %s', async (way) => {
+    // Read back in pieces of 16 blocks: the first is wrong and read, the one with block 85 is wrong and being read.
+    for (const block of [0, 85]) {
+      rig = migrationRig({ way, blockSize: 65536, content: new Uint8Array(8 << 20).fill(3) })
+      const controller = new AbortController()
+      const corrupt = onBlocks('write', { blocks: [block], blockSize: 65536, times: 1 }, { how: 'corrupt' })
+      rig.destination.plan = (call) => {
+        if (call.operation === 'read' && call.number === 6) controller.abort()
+        return corrupt(call)
+      }
+      const { order } = rig
+      const options = rig.live({ order, signal: controller.signal })
+      await expect(migrateLive(options)).rejects.toMatchObject({ code: 'ABORTED' })
+      expect(order.available).toBeGreaterThan(0)
+      await migrateLive(rig.live({ order }))
+      expect(rig.differing()).toEqual([])
+      await rig.close()
     }
-    const { order } = rig
-    await expect(migrateLive(rig.live({ order, signal: controller.signal }))).rejects.toMatchObject({ code: 'ABORTED' })
-    expect(order.available).toBeGreaterThan(0)
-    await migrateLive(rig.live({ order }))
-    expect(rig.differing()).toEqual([])
   })
 })

@@ -7,7 +7,7 @@ import { AnyBlockOrder } from '../../src/orders/any-block-order.ts'
 import { MemoryStorage } from '../../src/sources/memory.ts'
 import { digestText } from '../../src/storage/hash-tree.ts'
 import { rootHash } from '../../src/storage/root-hash.ts'
-import { onBlocks, onCalls } from '../support/flaky-storage.ts'
+import { FlakyStorage, onBlocks, onCalls } from '../support/flaky-storage.ts'
 import { expectUsable, migrationRig, type Rig, WAYS } from '../support/migration-rig.ts'
 import { SlowStorage } from '../support/slow-storage.ts'
 import { settled, VirtualClock } from '../support/virtual-clock.ts'
@@ -130,6 +130,20 @@ describe.each(WAYS)('migrateLive, %s:', (way) => {
     expect(rig.destination.calls.read).toBeLessThanOrEqual(rig.blocks)
   })
 
+  it('notices data that a sparse destination acknowledged and lost, behind a real hole', async () => {
+    const content = new Uint8Array(4 << 20).fill(1)
+    content.fill(0, 0, 2 << 20)
+    rig = migrationRig({ way, blockSize: 65536, content })
+    const disk = new MemoryStorage(4 << 20, { sparse: true })
+    const destination = new FlakyStorage(disk, onCalls('write', { times: 8 }, { how: 'lose' }))
+    const { blocksRepaired } = await migrateLive(rig.live({ destination, freshDestination: true }))
+    const copy = new Uint8Array(4 << 20)
+    await disk.readAt(copy, 0)
+    expect(Buffer.compare(copy, content)).toBe(0)
+    expect(blocksRepaired).toBe(32)
+    await disk.close()
+  })
+
   it('fails when reading back fails, and the source goes on', async () => {
     rig = migrationRig({ way })
     rig.destination.plan = onCalls('read', {})
@@ -180,6 +194,11 @@ describe.each(WAYS)('migrateLive, %s:', (way) => {
     rig = migrationRig({ way: 'asynchronous', size: 60 * 512 })
     const lock = rig.remote.lock!.bind(rig.remote)
     let locks = 0
+    const states: string[] = []
+    rig.destination.plan = ({ operation }) => {
+      if (operation === 'flush') states.push(rig.local.state)
+      return undefined
+    }
     const lockerHandler = async () => {
       // What lands between the decision and the lock.
       if (locks++ === 0) await rig.local.writeAt(new Uint8Array(50 * 512).fill(9), 0)
@@ -193,6 +212,8 @@ describe.each(WAYS)('migrateLive, %s:', (way) => {
     })
     await migrateLive(options)
     expect(locks).toBe(2)
+    // After the pass, after the round in between, after the last one.
+    expect(states).toEqual(['open', 'open', 'locked'])
     expect(rig.differing()).toEqual([])
   })
 

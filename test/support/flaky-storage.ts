@@ -19,9 +19,9 @@ export interface Call {
 export interface Fault {
   /**
    * `reject` (default) fails the promise, `throw` throws before there is one, `short` reports fewer bytes than asked as success,
-   * `corrupt` reports success and has stored something else.
+   * `corrupt` reports success and has stored something else, `lose` reports success and has stored nothing.
    */
-  readonly how?: 'reject' | 'throw' | 'short' | 'corrupt'
+  readonly how?: 'reject' | 'throw' | 'short' | 'corrupt' | 'lose'
   /** Default: `READ_FAILED`, `WRITE_FAILED` or `FLUSH_FAILED`. */
   readonly error?: unknown
   /** Share of the bytes that take effect all the same, from the start on. Default: 0. */
@@ -153,7 +153,7 @@ function damaged(data: Uint8Array, fault: Fault): Uint8Array {
 
 function outcome(fault: Fault, taken: number, asked: number): number {
   if (fault.how === 'short') return taken
-  if (fault.how === 'corrupt') return asked
+  if (fault.how === 'corrupt' || fault.how === 'lose') return asked
   throw fault.error
 }
 
