@@ -16,7 +16,6 @@ afterEach(async () => {
   rig = undefined
 })
 
-const _fullContent = (blocks: number, blockSize = 512) => new Uint8Array(blocks * blockSize).fill(7)
 const make = (options: RigOptions): Rig => {
   rig = migrationRig(options)
   return rig
