@@ -84,3 +84,13 @@ export async function inTime<Value>(happening: Promise<Value>, what: string): Pr
     late.catch(() => {}) // Stopped, or thrown above.
   }
 }
+
+/** Sends the stream in sends of these sizes, one after the other; resolves with its length. */
+export async function sendSizes(channel: Channel, sizes: readonly number[]): Promise<number> {
+  let position = 0
+  for (const size of sizes) {
+    await channel.send([streamBytes(position, size)])
+    position += size
+  }
+  return position
+}
