@@ -131,16 +131,16 @@ describe.each(WAYS)('migrateLive, %s:', (way) => {
   })
 
   it('notices data that a sparse destination acknowledged and lost, behind a real hole', async () => {
-    const content = new Uint8Array(4 << 20).fill(1)
+    const content = new Uint8Array(8 << 20).fill(1)
     content.fill(0, 0, 2 << 20)
     rig = migrationRig({ way, blockSize: 65536, content })
-    const disk = new MemoryStorage(4 << 20, { sparse: true })
-    const destination = new FlakyStorage(disk, onCalls('write', { times: 8 }, { how: 'lose' }))
+    const disk = new MemoryStorage(8 << 20, { sparse: true })
+    const destination = new FlakyStorage(disk, onCalls('write', { times: 24 }, { how: 'lose' }))
     const { blocksRepaired } = await migrateLive(rig.live({ destination, freshDestination: true }))
-    const copy = new Uint8Array(4 << 20)
+    const copy = new Uint8Array(8 << 20)
     await disk.readAt(copy, 0)
     expect(Buffer.compare(copy, content)).toBe(0)
-    expect(blocksRepaired).toBe(32)
+    expect(blocksRepaired).toBe(96)
     await disk.close()
   })
 
