@@ -42,7 +42,7 @@ export function memoryChannels(options: MemoryChannelOptions = {}): MemoryChanne
 }
 
 class MemoryLink implements MessageLink {
-  readonly sending = 'taken'
+  readonly sending = 'kept'
   readonly messageBytes: number
   peer: MemoryLink | undefined
   #events: LinkEvents | undefined

@@ -19,16 +19,15 @@ export interface LinkEvents {
 export interface MessageLink {
   /** Bytes of the largest message; may grow once the peer is known. */
   readonly messageBytes: number
-  /**
-   * What happens to the bytes of {@link sendBytes}: `copied` before it returns, `borrowed` until its promise resolves, or `taken` for good,
-   * and then they must fill a buffer of their own.
-   */
-  readonly sending: 'copied' | 'borrowed' | 'taken'
+  /** What becomes of the bytes of {@link sendBytes}: `copied` before it returns, or `kept`, and then they must fill a buffer of their own. */
+  readonly sending: 'copied' | 'kept'
   /** Whether a message should go now. */
   hasRoom(): boolean
   /** Starts reporting; called once. */
   listen(events: LinkEvents): void
-  sendBytes(message: Uint8Array<ArrayBuffer>): Promise<void> | void
+  sendBytes(message: Uint8Array<ArrayBuffer>): void
+  /** Sends bytes from where they lie; resolves when they are not read any more. For links that keep without copying or taking. */
+  lend?(message: Uint8Array<ArrayBuffer>): Promise<void>
   sendText(message: string): void
   /** Ends the link; what was sent may or may not arrive. */
   close(): void

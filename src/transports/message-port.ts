@@ -37,7 +37,7 @@ export function messagePortChannel(port: PortLike, options: MessagePortChannelOp
 
 class PortLink implements MessageLink {
   readonly messageBytes = PORT_MESSAGE_BYTES
-  readonly sending = 'taken'
+  readonly sending = 'kept'
   readonly #port: PortLike
 
   constructor(port: PortLike) {

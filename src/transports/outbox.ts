@@ -2,13 +2,13 @@ import { StorageError } from '../errors/storage-error.ts'
 import { GATHERED_BYTES, MESSAGE_COST, PENDING_BYTES, PENDING_SENDS } from './limits.ts'
 import type { MessageLink } from './message-link.ts'
 
-/** A send that is not finished: what is left of its parts, and what a link still holds of it. */
+/** A send that is not finished: what is left of its parts, and how many pieces of them a link still reads. */
 interface PendingSend {
   readonly parts: readonly Uint8Array[]
   part: number
   offset: number
   left: number
-  borrowed: number
+  lent: number
   readonly resolve: () => void
   readonly reject: (reason: unknown) => void
 }
@@ -51,7 +51,7 @@ export class Outbox {
     }
     return new Promise((resolve, reject) => {
       this.#waitingBytes += left
-      this.#waiting.push({ parts, part: 0, offset: 0, left, borrowed: 0, resolve, reject })
+      this.#waiting.push({ parts, part: 0, offset: 0, left, lent: 0, resolve, reject })
       this.pump()
     })
   }
@@ -107,25 +107,30 @@ export class Outbox {
     }
     const part = parts[first.part]!
     const length = Math.min(part.length - first.offset, largest)
-    const isWhole = length >= GATHERED_BYTES || this.#waitingBytes === length
-    if (this.#link.sending === 'taken' || !isWhole) this.#sendGathered(largest)
-    else this.#sendFrom(first, part, length)
+    if (length < GATHERED_BYTES && (this.#link.sending === 'kept' || length < this.#waitingBytes)) {
+      this.#sendGathered(largest)
+    } else {
+      this.#sendFrom(first, part, length)
+    }
     return true
   }
 
-  /** Sends a piece of one part from where it lies. */
+  /** Sends a piece of one part: from where it lies if the link copies or borrows, else in a buffer of its own. */
   #sendFrom(send: PendingSend, part: Uint8Array, length: number): void {
     const { offset } = send
     this.#advance(send, length)
     this.#credit -= length + MESSAGE_COST
     // The platforms refuse shared memory; nothing of ours is.
     const bytes = part.subarray(offset, offset + length) as Uint8Array<ArrayBuffer>
-    const reading = this.#link.sendBytes(bytes)
-    if (!reading) return
-    send.borrowed++
-    reading.then(() => {
-      send.borrowed--
-      if (this.#lent.has(send) && send.borrowed === 0) {
+    if (!this.#link.lend) {
+      // A slice is not filled with zeroes first, as a new buffer is.
+      this.#link.sendBytes(this.#link.sending === 'kept' ? bytes.slice() : bytes)
+      return
+    }
+    send.lent++
+    this.#link.lend(bytes).then(() => {
+      send.lent--
+      if (this.#lent.has(send) && send.lent === 0) {
         this.#lent.delete(send)
         send.resolve()
       }
@@ -153,9 +158,7 @@ export class Outbox {
       if (filled === length) break
     }
     this.#credit -= length + MESSAGE_COST
-    const reading = this.#link.sendBytes(bytes)
-    // The buffer is ours and is not used again, so nobody waits for the link to have read it; a failure still ends the channel.
-    if (reading) reading.then(() => this.pump(), this.#failed)
+    this.#link.sendBytes(bytes)
   }
 
   /** A buffer of exactly this length; the same one again where the link copies. */
@@ -173,7 +176,7 @@ export class Outbox {
 
   #finish(first: PendingSend): true {
     this.#waiting.shift()
-    if (first.borrowed > 0) this.#lent.add(first)
+    if (first.lent > 0) this.#lent.add(first)
     else first.resolve()
     return true
   }

@@ -3,14 +3,21 @@ import { TLSSocket } from 'node:tls'
 import { StorageError } from '../errors/storage-error.ts'
 import type { Channel } from '../protocol/channel.ts'
 import { Inbox } from './inbox.ts'
-import { GATHERED_BYTES, PENDING_BYTES, PENDING_SENDS, TCP_KEEP_ALIVE_MS, TLS_WRITE_BYTES } from './limits.ts'
+import {
+  GATHERED_BYTES,
+  PENDING_BYTES,
+  PENDING_SENDS,
+  TCP_BUFFERED_BYTES,
+  TCP_KEEP_ALIVE_MS,
+  TLS_WRITE_BYTES,
+} from './limits.ts'
 
 /**
  * A channel over a connected TCP or TLS socket of Node; the bytes on the wire are those sent and nothing else, as Silo peers need it. The
  * socket belongs to the channel from now on.
  *
- * Nothing is copied but small parts: the socket reads from the caller's memory until the send resolves, which is when the system has taken
- * it all. The receiver holds the peer back by not reading. A FIN is the orderly close, also that of a peer's process that died by itself; a reset
+ * Large sends are not copied: the socket reads from the caller's memory until the send resolves, which is when the system has taken it all.
+ * Small ones are, so that those of one turn leave together and none waits for the system. The receiver holds the peer back by not reading. A FIN is the orderly close, also that of a peer's process that died by itself; a reset
  * is an error. Who closes sends a FIN and reads on until the peer's. A TLS 1.3 session gives a `binding`.
  *
  * `transport` is the TCP socket beneath a TLS socket, where it is at hand: without it, `abort` cannot reset the connection, and the peer may
@@ -35,6 +42,7 @@ class TcpChannel implements Channel {
   #end: { readonly reason: unknown } | undefined
   #failure: unknown
   #isClosed = false
+  #isPaused = false
   #pendingSends = 0
   #pendingBytes = 0
 
@@ -79,6 +87,12 @@ class TcpChannel implements Channel {
       )
       return Promise.reject(this.#end!.reason)
     }
+    const isSmall = bytes <= GATHERED_BYTES && this.#socket.writableLength + bytes <= TCP_BUFFERED_BYTES
+    if (isSmall && this.#pendingSends === 0) {
+      this.#cork()
+      this.#socket.write(Buffer.concat(parts, bytes))
+      return Promise.resolve()
+    }
     this.#pendingSends++
     this.#pendingBytes += bytes
     return new Promise((resolve, reject) => {
@@ -98,7 +112,9 @@ class TcpChannel implements Channel {
     // Nothing is read before, so what comes early waits in the system and holds the peer back.
     this.#socket.on('data', (bytes) => {
       this.#inbox.push(bytes)
-      if (!this.#inbox.isIdle) this.#socket.pause()
+      if (this.#inbox.isIdle) return
+      this.#isPaused = true
+      this.#socket.pause()
     })
   }
 
@@ -111,18 +127,28 @@ class TcpChannel implements Channel {
     this.#finish(reason ?? new StorageError('ABORTED'))
   }
 
-  /** Writes the pieces together; calls back when none is read any more. */
+  /** Writes the pieces; calls back when none is read any more. */
   #write(pieces: readonly Uint8Array[], written: (error?: Error | null) => void): void {
-    const socket = this.#socket
-    // TLS copies all that is written together before it encrypts, so there nothing is gathered beyond one write.
-    const isPlain = !(socket instanceof TLSSocket)
-    if (isPlain) socket.cork()
-    const list = isPlain ? pieces : cut(pieces, TLS_WRITE_BYTES)
+    const isTls = this.#socket instanceof TLSSocket
+    // TLS copies all that is written together before it encrypts, so there large pieces go one by one.
+    if (isTls) this.#uncork()
+    else this.#cork()
+    const list = isTls ? cut(pieces, TLS_WRITE_BYTES) : pieces
     for (const [index, piece] of list.entries()) {
-      if (index === list.length - 1) socket.write(piece, written)
-      else socket.write(piece)
+      if (index === list.length - 1) this.#socket.write(piece, written)
+      else this.#socket.write(piece)
     }
-    if (isPlain) socket.uncork()
+  }
+
+  /** What is written until this turn ends leaves in one system call. */
+  #cork(): void {
+    if (this.#socket.writableCorked > 0) return
+    this.#socket.cork()
+    process.nextTick(() => this.#uncork())
+  }
+
+  #uncork(): void {
+    if (this.#socket.writableCorked > 0) this.#socket.uncork()
   }
 
   /** When the receiver is done with all that came: reads on, or ends in turn what the peer has ended. */
@@ -131,7 +157,12 @@ class TcpChannel implements Channel {
     if (!this.#inbox.isIdle) return
     if (this.#isClosed) this.#closed()
     else if (this.#socket.readableEnded) this.#endSending()
-    else this.#socket.resume()
+    else if (this.#isPaused) this.#readOn()
+  }
+
+  #readOn(): void {
+    this.#isPaused = false
+    this.#socket.resume()
   }
 
   #endSending(): void {

@@ -38,13 +38,13 @@ export function nodeWebSocketChannel(socket: NodeWebSocket): Channel {
 }
 
 /** `ws` has the standard's face, but keeps a reference to what it sends until the system has taken it, and can cut the connection. */
-function beyondStandard(socket: NodeWebSocket): Required<Pick<WebSocketChannelOptions, 'sendBytes' | 'terminate'>> {
-  const sendBytes = (message: Uint8Array) =>
+function beyondStandard(socket: NodeWebSocket): Required<Pick<WebSocketChannelOptions, 'lend' | 'terminate'>> {
+  const lend = (message: Uint8Array) =>
     new Promise<void>((resolve, reject) => {
       socket.send(message, (error) => {
         if (error) reject(error)
         else resolve()
       })
     })
-  return { sendBytes, terminate: () => socket.terminate() }
+  return { lend, terminate: () => socket.terminate() }
 }

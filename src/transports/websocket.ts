@@ -11,9 +11,9 @@ export interface WebSocketChannelOptions {
   readonly clock?: Clock
   /**
    * Sends one message and resolves when its bytes are not read any more, for an object that keeps a reference to what it sends. Default:
-   * the object's own `send`, which copies, as the standard says.
+   * the object copies, as the standard says.
    */
-  readonly sendBytes?: (message: Uint8Array<ArrayBuffer>) => Promise<void>
+  readonly lend?: (message: Uint8Array<ArrayBuffer>) => Promise<void>
   /** Cuts the connection at once. Default: `close`, all that the standard has. */
   readonly terminate?: () => void
 }
@@ -80,14 +80,16 @@ export async function openedWebSocket(
 
 class WebSocketLink implements MessageLink {
   readonly messageBytes = WEBSOCKET_MESSAGE_BYTES
-  readonly sending: 'copied' | 'borrowed'
+  readonly sending: 'copied' | 'kept'
+  readonly lend?: (message: Uint8Array<ArrayBuffer>) => Promise<void>
   readonly #socket: WebSocket
   readonly #options: WebSocketChannelOptions
 
   constructor(socket: WebSocket, options: WebSocketChannelOptions) {
     this.#socket = socket
     this.#options = options
-    this.sending = options.sendBytes ? 'borrowed' : 'copied'
+    this.sending = options.lend ? 'kept' : 'copied'
+    if (options.lend) this.lend = options.lend
   }
 
   hasRoom(): boolean {
@@ -114,8 +116,7 @@ class WebSocketLink implements MessageLink {
     else queueMicrotask(() => events.lost(new Error('The WebSocket was closed already.')))
   }
 
-  sendBytes(message: Uint8Array<ArrayBuffer>): Promise<void> | void {
-    if (this.#options.sendBytes) return this.#options.sendBytes(message)
+  sendBytes(message: Uint8Array<ArrayBuffer>): void {
     this.#socket.send(message)
   }
 

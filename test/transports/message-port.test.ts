@@ -45,7 +45,7 @@ it('copies what is sent once, into a buffer that is handed over', async () => {
   await channel.send([bytes, bytes])
   bytes.fill(0)
   await new Promise((resolve) => setTimeout(resolve, 20))
-  expect(messages).toEqual(['+2097152', Uint8Array.of(1, 2, 3, 1, 2, 3).buffer])
+  expect(messages).toEqual(['+4194304', Uint8Array.of(1, 2, 3, 1, 2, 3).buffer])
   channel.abort(new Error('over'))
 })
 
