@@ -16,19 +16,23 @@ export interface Channel {
    */
   readonly binding?: Uint8Array
   /**
-   * Sends the parts one behind the other. `parts` are borrowed until the promise resolves; it resolves when there is room for more, which is
-   * the back-pressure: who does not wait for it makes the channel buffer without bound and is refused with `LIMIT_EXCEEDED`.
-   * Rejects with the reason once the channel has ended.
+   * Sends the parts one behind the other. `parts` are borrowed until the promise settles; it resolves when there is room for more, which is
+   * the back-pressure. Who does not wait for it is refused with `LIMIT_EXCEEDED`, which ends the channel, since a stream with a hole is none.
+   * Rejects with the reason once the channel has ended, with `CLOSED` after `close` and after an end in order.
    */
   send(parts: readonly Uint8Array[]): Promise<void>
   /**
-   * Says who takes what arrives; called once. Bytes that came before are kept for it. The slices are the receiver's to keep. While a returned
-   * promise is pending, no further slice comes and the peer is held back; one that rejects aborts the channel with that reason.
+   * Says who takes what arrives; a second time is a `TypeError`. Bytes that came before are kept for it. The slices are the receiver's to keep.
+   * While a returned promise is pending, no further slice comes and the peer is held back; one that rejects aborts the channel with that reason.
+   * Set it at once, also where nothing is expected: some transports notice the end of the peer only by reading.
    */
   receive(handler: (bytes: Uint8Array) => Promise<void> | void): void
-  /** Ends the channel in order: what was sent before still arrives. Idempotent; resolves when the channel has ended, however it ended. */
+  /**
+   * Ends the channel in order: what was sent before still arrives, and so does what the peer sends until its receiver has taken all of it.
+   * Waits for that receiver, however slow; `abort` ends the wait. Idempotent; resolves when the channel has ended, however it ended.
+   */
   close(): Promise<void>
-  /** Ends the channel at once with this reason; the peer is told only that it is gone. Idempotent. */
+  /** Ends the channel at once with this reason, or with `ABORTED` for none; the peer is told only that it is gone. Idempotent. */
   abort(reason: unknown): void
   /** Resolves, never rejects, when the channel has ended: with undefined when either side closed it in order, else with the reason. */
   readonly ended: Promise<unknown>
