@@ -79,6 +79,7 @@ export class Migrator implements BlockStateReader {
       inFlight: this.#inFlight,
       failures: this.#failures,
       config: this.#config,
+      round: () => this.#round,
       stored: (start, count, bytes) => this.#stored(start, count, bytes),
       returned: () => {
         this.#returned = true

@@ -16,6 +16,8 @@ export interface CarrierParts {
   readonly config: CheckedConfig
   /** Hears of neighbouring blocks that were stored; what it throws ends the migration. */
   readonly stored: (start: number, count: number, bytes: Uint8Array | undefined) => void
+  /** Number of the round over dirty blocks, whose tracking is off until they are read again. */
+  readonly round: () => number
   /** Hears that blocks that had been taken are in the order again, and the pass that took them may be over. */
   readonly returned: () => void
 }
@@ -81,13 +83,17 @@ export class RunCarrier {
   /** Tries a run a few times; returns the last error. Blocks that a hole took along go back before another attempt. */
   async #attempts(run: ActiveRun, count: number, tookMore?: (blocks: number) => void): Promise<unknown> {
     const { mover, order, failures, config } = this.#parts
+    let askedInRound = this.#parts.round()
     const takeMore: TakeMore = (block, limit) => {
+      // The answer may be older than the write that made a block dirty, and nothing tracks that block now: it must be looked at anew.
+      if (this.#parts.round() !== askedInRound) return 0
       const taken = order.takeFrom(block, this.#unhindered(run, block, limit))
       run.count += taken
       tookMore?.(taken)
       return taken
     }
     for (let attempt = 1, delayMs = RETRY_DELAY_MS; ; attempt++, delayMs *= 2) {
+      askedInRound = this.#parts.round()
       try {
         await mover.move(run.start, count, {
           ...(run.signal ? { signal: run.signal } : {}),

@@ -1,16 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { StorageError } from '../../src/errors/storage-error.ts'
 import { ROUNDS } from '../../src/migration/limits.ts'
 import { migrateLive } from '../../src/migration/migrate-live.ts'
-import { createDirtyTracker } from '../../src/modules/dirty-tracker.ts'
-import { AnyBlockOrder } from '../../src/orders/any-block-order.ts'
 import { MemoryStorage } from '../../src/sources/memory.ts'
 import { digestText } from '../../src/storage/hash-tree.ts'
 import { rootHash } from '../../src/storage/root-hash.ts'
 import { FlakyStorage, onBlocks, onCalls } from '../support/flaky-storage.ts'
 import { expectUsable, migrationRig, type Rig, WAYS } from '../support/migration-rig.ts'
-import { SlowStorage } from '../support/slow-storage.ts'
-import { settled, VirtualClock } from '../support/virtual-clock.ts'
 
 let rig: Rig
 afterEach(() => rig.close())
@@ -279,132 +274,3 @@ async function expectUsableAgain(rig: Rig): Promise<void> {
   rig.local.unlock()
   await expectUsable(rig)
 }
-
-describe('a migration by hand', () => {
-  it.each(WAYS)('finds the source locked when nothing is dirty, and open otherwise, %s', async (way) => {
-    rig = migrationRig({ way })
-    const migrator = rig.migrator()
-    await migrator.migrate(rig.blocks)
-    await migrator.waitForCompletion()
-    await rig.local.writeAt(Uint8Array.of(1), 700)
-    const dirty = await migrator.getLatestDirty()
-    expect([dirty?.count(), dirty?.test(1), rig.local.state]).toEqual([1, true, 'open'])
-    await migrator.migrateDirty(dirty!)
-    await migrator.waitForCompletion()
-    expect(await migrator.getLatestDirty()).toBeUndefined()
-    expect(rig.local.state).toBe('locked')
-    const held = rig.local.writeAt(Uint8Array.of(2), 0)
-    await settled()
-    expect(rig.differing()).toEqual([])
-    migrator.unlock()
-    expect(await held).toBe(1)
-    migrator.unlock()
-    expect(rig.local.state).toBe('open')
-  })
-
-  it('waits in getLatestDirty for writes in flight, and returns what they wrote', async () => {
-    rig = migrationRig({ way: 'asynchronous' })
-    const migrator = rig.migrator()
-    await migrator.migrate(rig.blocks)
-    await migrator.waitForCompletion()
-    const write = rig.local.writeAt(new Uint8Array(600), 0)
-    const dirty = await migrator.getLatestDirty()
-    await write
-    expect(dirty?.count()).toBe(2)
-    await migrator.migrateDirty(dirty!)
-    await migrator.waitForCompletion()
-    expect(rig.differing()).toEqual([])
-  })
-
-  it('lets the writer go on when the dirty set cannot be taken', async () => {
-    rig = migrationRig()
-    const migrator = rig.migrator()
-    const sync = rig.remote.sync.bind(rig.remote)
-    rig.remote.sync = () => {
-      throw new StorageError('OUT_OF_MEMORY')
-    }
-    await expect(migrator.getLatestDirty()).rejects.toMatchObject({ code: 'OUT_OF_MEMORY' })
-    expect(rig.local.state).toBe('open')
-    rig.remote.sync = sync
-    await expectUsable(rig)
-  })
-
-  it('keeps other migrations off for as long as the source is held', async () => {
-    rig = migrationRig()
-    const [first, second] = [rig.migrator(), rig.migrator()]
-    const giveBack = first.hold()
-    await expect(second.migrate(1)).rejects.toMatchObject({ code: 'BUSY' })
-    await first.migrate(5)
-    await first.waitForCompletion()
-    await expect(second.migrate(1)).rejects.toMatchObject({ code: 'BUSY' })
-    giveBack()
-    giveBack()
-    await second.migrate(rig.blocks)
-    await second.waitForCompletion()
-    expect(rig.differing()).toEqual([])
-  })
-
-  it('that does not wait between rounds still ends equal', async () => {
-    const clock = new VirtualClock()
-    rig = migrationRig({ way: 'asynchronous', slowMs: 30 })
-    const migrator = rig.migrator()
-    void clock
-    await migrator.migrate(rig.blocks)
-    for (let round = 0; round < 10; round++) {
-      await rig.local.writeAt(new Uint8Array(900).fill(round + 1), round * 500)
-      await migrator.migrateDirty(rig.remote.sync())
-    }
-    await migrator.waitForCompletion()
-    const last = await migrator.getLatestDirty()
-    if (last) {
-      await migrator.migrateDirty(last)
-      await migrator.waitForCompletion()
-    }
-    expect(rig.differing()).toEqual([])
-  })
-})
-
-describe('long copies', () => {
-  it('let other tasks run again and again, also where nothing ever waits', async () => {
-    rig = migrationRig()
-    for (const sparse of [false, true]) {
-      const size = 192 << 20
-      const source = new MemoryStorage(size, { sparse })
-      const destination = new MemoryStorage(size, { sparse })
-      for (let offset = 0; offset < size; offset += 1 << 20) source.writeAtSync(new Uint8Array(1 << 20).fill(1), offset)
-      const { remote } = createDirtyTracker(source, 65536)
-      let turns = 0
-      let running = true
-      const watch = () => {
-        turns++
-        if (running) setImmediate(watch)
-      }
-      setImmediate(watch)
-      await migrateLive({ source: remote, destination, order: new AnyBlockOrder(size / 65536) })
-      running = false
-      // Counted, not timed: a busy machine makes every stretch longer. Without yielding there is no turn at all.
-      expect(turns, `sparse ${sparse}`).toBeGreaterThan(5)
-      await source.close()
-      await destination.close()
-    }
-  })
-
-  it('answer an abort from a timer although nothing ever waits', async () => {
-    rig = migrationRig()
-    const size = 256 << 20
-    const source = new MemoryStorage(size, { sparse: true })
-    for (let offset = 0; offset < size; offset += 1 << 20) source.writeAtSync(new Uint8Array(1 << 20).fill(1), offset)
-    const destination = new SlowStorage(new MemoryStorage(size, { sparse: true }), {
-      clock: new VirtualClock(),
-      latencyMs: () => 0,
-    })
-    const { remote } = createDirtyTracker(source, 65536)
-    const controller = new AbortController()
-    setTimeout(() => controller.abort(), 5)
-    await expect(migrateLive({ source: remote, destination, signal: controller.signal })).rejects.toMatchObject({
-      code: 'ABORTED',
-    })
-    await source.close()
-    await destination.close()
-  })
-})
