@@ -42,6 +42,16 @@ describe('random migrations by hand end equal:', () => {
   // Without reading back, nobody can notice a destination that lies.
   it.each(KINDS)('%s, %i cases', (_, cases, fixed) => runs.check(cases, { ...fixed, corrupts: false }), 120_000)
 
+  it(
+    'rounds that do not wait for each other, over holes, 1000 cases',
+    () =>
+      runs.check(1000, {
+        ...{ eager: true, source: 'slow-holey', blockSize: 512, runBlocks: 1, concurrency: 2, writers: 3, writes: 12 },
+        ...{ faults: 'none', corrupts: false, abortAt: 0 },
+      }),
+    120_000,
+  )
+
   it('and ended before that in every way', () => {
     runs.expectSeen('success', 'ABORTED', 'MIGRATION_FAILED', 'QUOTA_EXCEEDED')
   })
