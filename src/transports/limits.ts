@@ -9,7 +9,7 @@ export const PENDING_BYTES = 64 * MiB
 
 /**
  * Credit a message costs beside its bytes: what the objects around a small one take in the receiver. Without it a peer could fill a window
- * of 8 MiB with millions of one-byte messages. Part of the format, since both ends count.
+ * of 16 MiB with millions of one-byte messages. Part of the format, since both ends count.
  */
 export const MESSAGE_COST = 256
 
@@ -40,11 +40,14 @@ export const PORT_MESSAGE_BYTES = 1 * MiB
 /** Bytes under way between ports, which themselves queue without bound: about 4 ms of work, and what an urgent frame may have before it. */
 export const PORT_WINDOW_BYTES = 4 * MiB
 
+/** Bytes on their way to one receiver across a network, at first: 200 MB/s at 10 ms, and little in front of a slow receiver. */
+export const LINK_WINDOW_BYTES = 2 * MiB
+
+/** Bytes that window grows to on a longer link: 160 MB/s at 100 ms, three times the TCP window of Linux by default. */
+export const LARGEST_LINK_WINDOW_BYTES = 16 * MiB
+
 /** Bytes of one WebSocket message: larger ones are no faster, and the receiver holds each whole before anybody sees it. */
 export const WEBSOCKET_MESSAGE_BYTES = 256 * KiB
-
-/** Bytes on their way to one WebSocket receiver: 80 MB/s at 100 ms, more than a TCP window of Linux allows by default. */
-export const WEBSOCKET_WINDOW_BYTES = 8 * MiB
 
 /** Bytes a WebSocket may hold unsent: what an urgent frame waits for at most, and what keeps the socket busy until the next credit comes. */
 export const WEBSOCKET_BUFFERED_BYTES = 1 * MiB
@@ -57,9 +60,6 @@ export const DATA_CHANNEL_MESSAGE_BYTES = 64 * KiB
 
 /** Bytes every implementation takes, for a peer that does not say: the old limit between Firefox and Chromium, see README. */
 export const SAFE_MESSAGE_BYTES = 16 * KiB
-
-/** Bytes on their way to one data channel receiver. SCTP's own window is smaller on most links. */
-export const DATA_CHANNEL_WINDOW_BYTES = 8 * MiB
 
 /** Bytes a data channel may hold unsent. Chromium ends the channel beyond 16 MiB, and close below that its low-water event stays away, see README. */
 export const DATA_CHANNEL_BUFFERED_BYTES = 1 * MiB

@@ -10,8 +10,10 @@ import { Outbox } from './outbox.ts'
 export interface MessagePipeOptions {
   readonly kind: string
   readonly binding?: Uint8Array
-  /** Bytes the peer may have on the way to us or waiting here for the receiver. */
+  /** Bytes the peer may have on the way to us or waiting here for the receiver, at first. */
   readonly windowBytes: number
+  /** What that grows to while the peer waits for credit and the receiver for bytes. Default: `windowBytes`. */
+  readonly largestWindowBytes?: number
   readonly clock?: Clock
 }
 
@@ -21,13 +23,14 @@ export interface MessagePipeOptions {
  *
  * ```
  *   +65536   you may send so many bytes more; each message costs its length + 256
+ *   more     I have bytes and no credit: perhaps the link is longer than your window
  *   end      nothing more comes from here
  *   done     everything up to your end has been taken here
  *   bye      both of us have confirmed the end; the link may go
  *   gone     aborted here
  * ```
  *
- * The first is how a receiver holds the sender back, the rest is the orderly end: links lose on closing what they still hold
+ * The first two are how a receiver holds the sender back, the rest is the orderly end: links lose on closing what they still hold
  * (https://github.com/w3c/webrtc-pc/issues/888), so a link is closed only once both ends know that nothing is under way. Data counts as
  * taken when the receiver's promise has resolved. `bye` may be lost: who said it has all it needs.
  */
@@ -50,6 +53,8 @@ export class MessagePipe implements Channel {
   #window: number
   #taken = 0
   readonly #grantStep: number
+  #windowBytes: number
+  readonly #largestWindowBytes: number
 
   constructor(link: MessageLink, options: MessagePipeOptions) {
     this.kind = options.kind
@@ -57,13 +62,18 @@ export class MessagePipe implements Channel {
     this.#link = link
     this.#clock = options.clock ?? systemClock
     this.#window = options.windowBytes
+    this.#windowBytes = options.windowBytes
+    this.#largestWindowBytes = options.largestWindowBytes ?? options.windowBytes
     this.#grantStep = Math.floor(options.windowBytes / GRANTS_PER_WINDOW)
     let settle: (reason: unknown) => void = () => {}
     this.ended = new Promise((resolve) => {
       settle = resolve
     })
     this.#settle = settle
-    this.#outbox = new Outbox(link, (cause) => this.#finish(new StorageError('PEER_LOST', undefined, { cause })))
+    this.#outbox = new Outbox(link, {
+      failed: (cause) => this.#finish(new StorageError('PEER_LOST', undefined, { cause })),
+      starved: () => this.#say('more'),
+    })
     this.#inbox = new Inbox({
       taken: (bytes) => this.#giveCredit(bytes.length + MESSAGE_COST),
       emptied: () => this.#confirm(),
@@ -122,6 +132,8 @@ export class MessagePipe implements Channel {
     if (this.#end) return
     if (/^\+[1-9]\d{0,9}$/.test(message) && Number(message) <= LARGEST_GRANT) {
       this.#outbox.grant(Number(message))
+    } else if (message === 'more' && this.#incoming === 'open') {
+      this.#widen()
     } else if (message === 'end' && this.#incoming === 'open') {
       this.#incoming = 'ended'
       this.#confirm()
@@ -149,6 +161,15 @@ export class MessagePipe implements Channel {
     const granted = this.#taken
     this.#taken = 0
     this.#say(`+${granted}`)
+  }
+
+  /** Doubles the window when it is what slows the peer down: the receiver has taken everything, and the peer has more. */
+  #widen(): void {
+    const more = Math.min(this.#windowBytes, this.#largestWindowBytes - this.#windowBytes)
+    if (more === 0 || !this.#inbox.isIdle) return
+    this.#windowBytes += more
+    this.#window += more
+    this.#say(`+${more}`)
   }
 
   /** Once all up to the peer's end is taken: says so, and ends this direction too. A receiver may answer until then. */

@@ -13,10 +13,20 @@ interface PendingSend {
   readonly reject: (reason: unknown) => void
 }
 
+/** What an {@link Outbox} tells the channel it belongs to. */
+export interface OutboxEvents {
+  /** The link refused a message. */
+  failed(reason: unknown): void
+  /** Bytes wait for nothing but credit. Said once for each credit that was given and spent. */
+  starved(): void
+}
+
 /** Cuts what is sent into messages, as many as the peer's credit and the link's room allow; the rest waits, borrowed. */
 export class Outbox {
   readonly #link: MessageLink
-  readonly #failed: (reason: unknown) => void
+  readonly #events: OutboxEvents
+  /** Whether the peer was asked for credit since it last gave some. */
+  #hasAsked = false
   readonly #waiting: PendingSend[] = []
   /** Sent whole, but the link still reads from the caller's memory. */
   readonly #lent = new Set<PendingSend>()
@@ -28,10 +38,9 @@ export class Outbox {
   #flushed: (() => void) | undefined
   #state: 'open' | 'pumping' | 'stopped' = 'open'
 
-  /** `failed` is told when the link refuses a message. */
-  constructor(link: MessageLink, failed: (reason: unknown) => void) {
+  constructor(link: MessageLink, events: OutboxEvents) {
     this.#link = link
-    this.#failed = failed
+    this.#events = events
   }
 
   /**
@@ -59,6 +68,7 @@ export class Outbox {
   /** The peer can take so many more bytes. */
   grant(bytes: number): void {
     this.#credit += bytes
+    this.#hasAsked = false
     this.#worthwhile = Math.max(this.#worthwhile, Math.min(bytes / 2, this.#link.messageBytes))
     this.pump()
   }
@@ -86,7 +96,7 @@ export class Outbox {
       if (this.#waiting.length === 0) this.#flushed?.()
       if (this.#waiting.length === 0) this.#flushed = undefined
     } catch (error) {
-      this.#failed(error)
+      this.#events.failed(error)
     } finally {
       if (this.#isPumping()) this.#state = 'open'
     }
@@ -99,7 +109,7 @@ export class Outbox {
     if (!this.#link.hasRoom()) return false
     const largest = Math.min(this.#link.messageBytes, this.#credit - MESSAGE_COST)
     // A message for every crumb of credit would cost more than it moves.
-    if (largest < Math.min(first.left, this.#worthwhile) || largest <= 0) return false
+    if (largest < Math.min(first.left, this.#worthwhile) || largest <= 0) return this.#starve()
     const { parts } = first
     while (parts[first.part]!.length === first.offset) {
       first.part++
@@ -113,6 +123,14 @@ export class Outbox {
       this.#sendFrom(first, part, length)
     }
     return true
+  }
+
+  #starve(): false {
+    if (!this.#hasAsked && this.#worthwhile > 0) {
+      this.#hasAsked = true
+      this.#events.starved()
+    }
+    return false
   }
 
   /** Sends a piece of one part: from where it lies if the link copies or borrows, else in a buffer of its own. */
@@ -135,7 +153,7 @@ export class Outbox {
         send.resolve()
       }
       this.pump()
-    }, this.#failed)
+    }, this.#events.failed)
   }
 
   /** Sends as much as fits, copied together from as many parts and sends as it takes. */

@@ -4,7 +4,8 @@ import {
   DATA_CHANNEL_BUFFERED_BYTES,
   DATA_CHANNEL_LOW_BYTES,
   DATA_CHANNEL_MESSAGE_BYTES,
-  DATA_CHANNEL_WINDOW_BYTES,
+  LARGEST_LINK_WINDOW_BYTES,
+  LINK_WINDOW_BYTES,
   SAFE_MESSAGE_BYTES,
 } from './limits.ts'
 import type { LinkEvents, MessageLink } from './message-link.ts'
@@ -34,7 +35,8 @@ export function dataChannelChannel(dataChannel: RTCDataChannel, options: DataCha
   const askSize = typeof maxMessageSize === 'function' ? maxMessageSize : () => maxMessageSize
   return new MessagePipe(new DataChannelLink(dataChannel, askSize), {
     kind: 'webrtc',
-    windowBytes: DATA_CHANNEL_WINDOW_BYTES,
+    windowBytes: LINK_WINDOW_BYTES,
+    largestWindowBytes: LARGEST_LINK_WINDOW_BYTES,
     ...(options.binding ? { binding: options.binding } : {}),
     ...(options.clock ? { clock: options.clock } : {}),
   })

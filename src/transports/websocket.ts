@@ -2,7 +2,12 @@ import { throwIfAborted } from '../async/abort.ts'
 import type { Clock } from '../async/clock.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { Channel } from '../protocol/channel.ts'
-import { WEBSOCKET_BUFFERED_BYTES, WEBSOCKET_MESSAGE_BYTES, WEBSOCKET_WINDOW_BYTES } from './limits.ts'
+import {
+  LARGEST_LINK_WINDOW_BYTES,
+  LINK_WINDOW_BYTES,
+  WEBSOCKET_BUFFERED_BYTES,
+  WEBSOCKET_MESSAGE_BYTES,
+} from './limits.ts'
 import type { LinkEvents, MessageLink } from './message-link.ts'
 import { MessagePipe } from './message-pipe.ts'
 
@@ -42,7 +47,8 @@ export interface OpenedWebSocket {
 export function webSocketChannel(socket: WebSocket, options: WebSocketChannelOptions = {}): Channel {
   return new MessagePipe(new WebSocketLink(socket, options), {
     kind: 'websocket',
-    windowBytes: WEBSOCKET_WINDOW_BYTES,
+    windowBytes: LINK_WINDOW_BYTES,
+    largestWindowBytes: LARGEST_LINK_WINDOW_BYTES,
     ...(options.clock ? { clock: options.clock } : {}),
   })
 }

@@ -121,10 +121,10 @@ describe('credit', () => {
     void pipe.send([new Uint8Array(30_000)])
     expect(link.sent).toEqual(['+100000'])
     link.events.text('+20256')
-    expect(link.sent).toEqual(['+100000', 20_000])
+    expect(link.sent).toEqual(['+100000', 20_000, 'more'])
     link.events.text('+10255')
-    // One byte short: half the first grant is worth a message of its own, the rest waits.
-    expect(link.sent.at(-1)).toBe(20_000)
+    // One byte short.
+    expect(link.sent).toEqual(['+100000', 20_000, 'more', 'more'])
     link.events.text('+1')
     expect(link.sent.at(-1)).toBe(10_000)
   })
@@ -137,6 +137,42 @@ describe('credit', () => {
     const messages = link.sent.filter((message) => typeof message === 'number')
     expect(messages).toHaveLength(5)
     expect(Math.min(...messages)).toBeGreaterThanOrEqual(50_000 - 256)
+  })
+
+  it('is asked for once, when bytes wait for nothing else', () => {
+    const { link, pipe } = pipeOverFake()
+    void pipe.send([new Uint8Array(200_000)])
+    expect(link.sent).toEqual(['+100000'])
+    link.events.text('+80000')
+    link.events.room()
+    expect(link.sent).toEqual(['+100000', 65_536, 'more'])
+    link.events.text('+80000')
+    expect(link.sent).toEqual(['+100000', 65_536, 'more', 65_536, 'more'])
+  })
+
+  it('grows while the peer asks for more and the receiver has taken all, up to the largest window', async () => {
+    const link = new FakeLink()
+    const pipe = new MessagePipe(link, { kind: 'fake', windowBytes: 10_000, largestWindowBytes: 35_000 })
+    link.events.opened()
+    let release = () => {}
+    pipe.receive(
+      () =>
+        new Promise((resolve) => {
+          release = resolve
+        }),
+    )
+    link.events.bytes(new Uint8Array(100))
+    link.events.text('more')
+    expect(link.sent).toEqual(['+10000'])
+    release()
+    await Promise.resolve()
+    await Promise.resolve()
+    for (let index = 0; index < 4; index++) link.events.text('more')
+    expect(link.sent).toEqual(['+10000', '+10000', '+15000'])
+    // The whole of it may be used, and no byte more.
+    link.events.bytes(new Uint8Array(35_000 - 356 - 256))
+    link.events.bytes(new Uint8Array(1))
+    expect(errorCode(await pipe.ended)).toBe('LIMIT_EXCEEDED')
   })
 
   it('is given back in steps, for what the receiver is done with', async () => {
