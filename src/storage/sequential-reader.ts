@@ -1,4 +1,5 @@
 import { throwIfAborted } from '../async/abort.ts'
+import { type Clock, systemClock } from '../async/clock.ts'
 import { checkInteger } from '../errors/invalid-argument-error.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { Kernels } from '../kernels/kernels.ts'
@@ -11,12 +12,16 @@ export const WALK_BYTES = 2 ** 20
 /** Most bytes of a walk that reads ahead: it must leave staging memory to others. */
 const AHEAD_BYTES = 2 ** 23
 
+/** A walk lets other tasks run this often, a quarter of a frame. */
+const TURN_MS = 4
+
 /** Options of everything that walks a whole disk. */
 export interface WalkOptions extends IoOptions {
   /** Called after each step with the bytes walked so far. */
   progress?: (bytes: number) => void
   /** Bytes of one step. Default: {@link WALK_BYTES}. */
   stepBytes?: number
+  clock?: Clock
 }
 
 /** Where the views of a visit lie, for kernels: the first at `pointer`, the next one its length behind. */
@@ -68,6 +73,8 @@ export async function walkTogether(
     if (failed) throw failed.reason
     return pieces
   }
+  const { clock = systemClock } = options
+  let yieldedAt = clock.now()
   let reading: Promise<Uint8Array[]> | undefined = read(0)
   try {
     for (let offset = 0; offset < size; offset += step) {
@@ -75,6 +82,11 @@ export async function walkTogether(
       reading = isAhead && offset + step < size ? read(offset + step) : undefined
       visit(offset, pieces, { kernels, pointer: pointer + pieces[0]!.byteOffset - bytes.byteOffset })
       options.progress?.(Math.min(offset + step, size))
+      // Disks in memory answer at once: without this nothing else would run until the end, and no abort could arrive.
+      if (clock.now() - yieldedAt >= TURN_MS) {
+        await clock.yield()
+        yieldedAt = clock.now()
+      }
     }
   } finally {
     await reading?.catch(() => {}) // Only a walk that has failed already leaves one behind.

@@ -71,3 +71,17 @@ describe('rootHash', () => {
     await storage.close()
   })
 })
+
+it('lets other tasks run while it walks a disk in memory', async () => {
+  const disk = new MemoryStorage(64 * 2 ** 20)
+  let turns = 0
+  const controller = new AbortController()
+  const others = setInterval(() => {
+    turns++
+    controller.abort()
+  }, 1)
+  await expect(rootHash(disk, { signal: controller.signal })).rejects.toMatchObject({ code: 'ABORTED' })
+  clearInterval(others)
+  expect(turns).toBeGreaterThan(0)
+  await disk.close()
+})
