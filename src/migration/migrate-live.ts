@@ -70,7 +70,7 @@ export interface LiveMigrationResult {
  *
  * On success the source stays locked: it has been handed over, `source.unlock()` takes it back. On failure or abort it runs on as if
  * nothing had happened, and a later migration can succeed.
- * @throws StorageError `DID_NOT_CONVERGE`, `VERIFY_FAILED`, `SIZE_MISMATCH`, `BUSY`, `ABORTED`, what the storages throw; MigrationError;
+ * @throws StorageError `LOCKED` for a source that was handed over already, `DID_NOT_CONVERGE`, `VERIFY_FAILED`, `SIZE_MISMATCH`, `BUSY`, `ABORTED`, what the storages throw; MigrationError;
  * InvalidArgumentError
  */
 export async function migrateLive(options: LiveMigrationOptions): Promise<LiveMigrationResult> {
@@ -81,6 +81,8 @@ export async function migrateLive(options: LiveMigrationOptions): Promise<LiveMi
   if (!options.lockerHandler && !source.lock) {
     throw new InvalidArgumentError('lockerHandler', 'a function, or a source with a lock', undefined)
   }
+  // A failure would unlock it, and then two sides could write.
+  if (source.isLocked) throw new StorageError('LOCKED', 'The source is locked, as after a hand-over; unlock it first.')
   const startedAt = clock.now()
   const order = options.order ?? new AnyBlockOrder(Math.ceil(source.size / blockSize))
   const hasher = verify === 'none' ? undefined : await createBlockHasher(options.hash)

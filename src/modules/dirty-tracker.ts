@@ -185,6 +185,10 @@ class RemoteFace extends StorageWrapper implements TrackingStorageProvider {
     return undefined
   }
 
+  get isLocked(): boolean {
+    return this.#local.state !== 'open'
+  }
+
   lock(): Promise<void> {
     return this.#local.lock()
   }

@@ -18,6 +18,8 @@ export interface TrackingStorageProvider extends StorageProvider {
   trackAt(offset: number, length: number): void
   /** Blocks the destination is known to have already; undefined when the source cannot tell. The caller owns the field. */
   unrequiredBlocks(): Bitfield | undefined
+  /** Whether the gate is closed or closing. */
+  readonly isLocked?: boolean
   /** Closes the gate for writers and resolves when none is in flight: a barrier. */
   lock?(): Promise<void>
   /** Opens the gate. */

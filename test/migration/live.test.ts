@@ -255,6 +255,15 @@ describe.each(WAYS)('migrateLive, %s:', (way) => {
     await other.close()
   })
 
+  it('refuses a source that has been handed over, and leaves it locked', async () => {
+    rig = migrationRig({ way })
+    await migrateLive(rig.live())
+    await expect(migrateLive(rig.live())).rejects.toMatchObject({ code: 'LOCKED' })
+    expect(rig.local.state).toBe('locked')
+    rig.local.unlock()
+    await expectUsable(rig)
+  })
+
   it('moves the same source three times, written in between, each time to another disk', async () => {
     rig = migrationRig({ way })
     for (let time = 0; time < 3; time++) {
