@@ -16,8 +16,14 @@ export const MESSAGE_COST = 256
 /** Parts smaller than this are copied together: one system call or message for several, while copying so little costs less than either. */
 export const GATHERED_BYTES = 16 * KiB
 
-/** Consumed messages are reported to the peer in this many steps a window, so that credit comes back long before it runs out. */
-export const GRANTS_PER_WINDOW = 16
+/** Credit is given back in this many steps a window, so that some comes long before the last is spent. */
+export const GRANTS_PER_WINDOW = 8
+
+/**
+ * Bytes of the largest such step: each is a message, so large ones are cheap, but a sender that holds back at 1 MiB unsent looks again only when
+ * one comes, so they must be well below that.
+ */
+export const GRANT_STEP_BYTES = 512 * KiB
 
 /** Smallest window: below it the cost of a message leaves no room for its bytes. */
 export const SMALLEST_WINDOW_BYTES = 4 * KiB

@@ -2,7 +2,7 @@ import { type Clock, systemClock } from '../async/clock.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { Channel } from '../protocol/channel.ts'
 import { Inbox } from './inbox.ts'
-import { GRANTS_PER_WINDOW, LARGEST_GRANT, LINGER_MS, MESSAGE_COST } from './limits.ts'
+import { GRANT_STEP_BYTES, GRANTS_PER_WINDOW, LARGEST_GRANT, LINGER_MS, MESSAGE_COST } from './limits.ts'
 import type { MessageLink } from './message-link.ts'
 import { Outbox } from './outbox.ts'
 
@@ -52,7 +52,6 @@ export class MessagePipe implements Channel {
   /** Credit the peer has left, as we count it. */
   #window: number
   #taken = 0
-  readonly #grantStep: number
   #windowBytes: number
   readonly #largestWindowBytes: number
 
@@ -64,7 +63,6 @@ export class MessagePipe implements Channel {
     this.#window = options.windowBytes
     this.#windowBytes = options.windowBytes
     this.#largestWindowBytes = options.largestWindowBytes ?? options.windowBytes
-    this.#grantStep = Math.floor(options.windowBytes / GRANTS_PER_WINDOW)
     let settle: (reason: unknown) => void = () => {}
     this.ended = new Promise((resolve) => {
       settle = resolve
@@ -156,7 +154,8 @@ export class MessagePipe implements Channel {
 
   #giveCredit(bytes: number): void {
     this.#taken += bytes
-    if (this.#taken < this.#grantStep || this.#incoming !== 'open') return
+    const step = Math.min(this.#windowBytes / GRANTS_PER_WINDOW, GRANT_STEP_BYTES)
+    if (this.#taken < step || this.#incoming !== 'open') return
     this.#window += this.#taken
     const granted = this.#taken
     this.#taken = 0

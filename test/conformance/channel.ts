@@ -181,6 +181,9 @@ function addPressureCases(add: AddCase, mostBuffered: number): void {
         if (accepted > mostBuffered) isOver = true
       }
     })()
+    sending.catch(() => {}) // Waited for below, unless something fails first.
+    await inTime(reader.reached(1), 'the first bytes')
+    progressAt = systemClock.now()
     while (!isOver && systemClock.now() - progressAt < HELD_BACK_MS) await systemClock.sleep(20)
     expectThat(accepted <= mostBuffered, `at most ${mostBuffered} bytes are taken for a stuck receiver`)
     expectSame(reader.calls, 1, 'calls of the receiver while its first has not ended')

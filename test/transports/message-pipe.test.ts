@@ -179,15 +179,15 @@ describe('credit', () => {
     const { link, pipe } = pipeOverFake()
     const releases: (() => void)[] = []
     pipe.receive(() => new Promise((resolve) => releases.push(resolve)))
-    link.events.bytes(new Uint8Array(5000))
-    link.events.bytes(new Uint8Array(2000))
+    link.events.bytes(new Uint8Array(9000))
+    link.events.bytes(new Uint8Array(4000))
     expect(link.sent).toEqual(['+100000'])
     for (let turn = 0; turn < 2; turn++) {
       releases.shift()!()
       await Promise.resolve()
       await Promise.resolve()
     }
-    expect(link.sent).toEqual(['+100000', `+${5000 + 2000 + 2 * 256}`])
+    expect(link.sent).toEqual(['+100000', `+${9000 + 4000 + 2 * 256}`])
   })
 })
 
