@@ -68,11 +68,8 @@ export class StreamReader {
   }
 }
 
-/**
- * Milliseconds one step of a case may take before it is called hanging. Slow is not hanging: 16 MiB between two tabs over WebRTC took from 0.7 to
- * 5 s on an idle machine, and over 15 s once on a busy one.
- */
-const HANGING_MS = 45_000
+/** Milliseconds one step of a case may take before it is called hanging. */
+const HANGING_MS = 15_000
 
 /** Rejects, naming what was waited for, when it does not happen. */
 export async function inTime<Value>(happening: Promise<Value>, what: string): Promise<Value> {
