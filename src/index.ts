@@ -24,7 +24,13 @@ export {
   type KernelSource,
   loadKernels,
 } from './kernels/load.ts'
-export { type LiveMigrationOptions, type LiveMigrationResult, migrateLive } from './migration/migrate-live.ts'
+export {
+  type HandOverContext,
+  type HandOverOutcome,
+  type LiveMigrationOptions,
+  type LiveMigrationResult,
+  migrateLive,
+} from './migration/migrate-live.ts'
 export { type BlockFailure, MigrationError } from './migration/migration-error.ts'
 export { Migrator } from './migration/migrator.ts'
 export type { MigratorConfig } from './migration/migrator-config.ts'

@@ -65,9 +65,9 @@ export async function sendDisk(options: SendDiskOptions): Promise<LiveMigrationR
       signal,
       verify: dialect === 'silo' ? 'none' : 'root',
       beforeRound: (dirty) => to.dirtyList(dirty),
-      handOver: async (root) => {
+      handOver: async ({ root, missingBlocks }) => {
         if (root) await compareRoots(to, root)
-        await options.handOver?.(root)
+        await options.handOver?.({ root, missingBlocks })
         if (dialect === 'silo') {
           const payload = new Uint8Array(0)
           const transfer = { kind: 'event', type: 'custom', customType: AUTHORITY_TRANSFER, payload } as const

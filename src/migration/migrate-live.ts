@@ -38,11 +38,23 @@ export interface LiveMigrationOptions extends Omit<MigratorConfig, 'blockSize' |
   /** Called before dirty blocks are sent again: the destination must know that its copies are void. The field is only looked at. */
   beforeRound?: (dirty: Bitfield) => Promise<void>
   /**
-   * Called with the writer still stopped once both sides are equal, with the root as in the result: the place to point the application to
-   * the destination. What it throws undoes the hand-over.
+   * Called with the writer still stopped once both sides are equal: the place to point the application to the destination. What it throws
+   * undoes the hand-over, so it may throw only while the source may still be written; once that is given away for good it says `released`.
    */
-  handOver?: (root: Uint8Array | undefined) => Promise<void> | void
+  handOver?: (context: HandOverContext) => Promise<HandOverOutcome> | HandOverOutcome
 }
+
+/** How far the destination is when the disk is about to be handed over. */
+export interface HandOverContext {
+  /** Root hash of the disk as of now; undefined without verification and where a block is not known. */
+  readonly root: Uint8Array | undefined
+  /** Blocks that the destination lacks; 0 unless the rest is moved after the hand-over. */
+  readonly missingBlocks: number
+}
+
+/** `released`: the source has been given away durably; whatever fails from here on, nobody unlocks it. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a handler that only looks on returns nothing.
+export type HandOverOutcome = { readonly released: true } | void
 
 /** A finished live migration. */
 export interface LiveMigrationResult {
@@ -224,7 +236,7 @@ class LiveRun {
     this.root = whole ? this.#verifier?.root() : undefined
     // The last moment at which an abort leaves everything as it was.
     throwIfAborted(this.#options.signal)
-    await this.#options.handOver?.(this.root)
+    await this.#options.handOver?.({ root: this.root, missingBlocks: 0 })
     return this.#clock.now() - stoppedAt
   }
 

@@ -75,7 +75,7 @@ describe.each(WAYS)('migrateLive, %s:', (way) => {
   it('keeps the root without reading back when told to', async () => {
     rig = migrationRig({ way })
     const roots: unknown[] = []
-    const { root } = await migrateLive(rig.live({ verify: 'root', handOver: (root) => void roots.push(root) }))
+    const { root } = await migrateLive(rig.live({ verify: 'root', handOver: ({ root }) => void roots.push(root) }))
     expect(rig.destination.calls.read).toBe(0)
     const copy = new MemoryStorage(rig.remote.size)
     await copy.writeAt(rig.destinationBytes(), 0)
