@@ -3,7 +3,7 @@ import { type BlockHasher, DIGEST_BYTES } from './block-hasher.ts'
 import { blockCount, checkSize } from './range.ts'
 
 /** Children of an inner node: a leaf that changes costs 4 KiB of hashing for each level. */
-const FAN_OUT = 256
+export const FAN_OUT = 256
 const PAGE_BYTES = FAN_OUT * DIGEST_BYTES
 
 /**
@@ -52,6 +52,16 @@ export class HashTree {
       if (this.#levels[0]!.has(page)) for (; number < end; number++) this.#store(0, number, ZERO_DIGEST)
       number = end
     }
+  }
+
+  /** Notes a block by its digest, which is copied: for one that was hashed elsewhere. */
+  set(block: number, digest: Uint8Array): void {
+    this.#store(0, block, isZero(digest) ? ZERO_DIGEST : digest)
+  }
+
+  /** The digests of blocks `page * FAN_OUT` on, to look at before the next change; undefined when all of them are zero. */
+  page(page: number): Uint8Array | undefined {
+    return this.#levels[0]!.get(page)
   }
 
   /** Whether `bytes`, the content of neighbouring blocks from `block` on, is what was noted; returns the first block that differs, or -1. */

@@ -1,0 +1,275 @@
+import { Bitfield } from '../bitfield/bitfield.ts'
+import { InvalidArgumentError } from '../errors/invalid-argument-error.ts'
+import { type BlockHasher, DIGEST_BYTES } from './block-hasher.ts'
+import { FAN_OUT, HashTree } from './hash-tree.ts'
+import { blockCount } from './range.ts'
+
+/** Blocks of a page: the leaves under one node of the tree. */
+export const PAGE_BLOCKS = FAN_OUT
+
+/** Bytes of the bits of a page. */
+export const PAGE_BITS_BYTES = PAGE_BLOCKS / 8
+
+/**
+ * What is known of the blocks of one page, as it is stored and sent.
+ *
+ * ```
+ *   known    32 bytes    block i of the page is bit i % 8 of byte i / 8
+ *   digests  4096 bytes  16 for each block, zero where it is not known
+ * ```
+ */
+export interface PageLeaves {
+  readonly known: Uint8Array
+  readonly digests: Uint8Array
+}
+
+/**
+ * What one side knows of a disk's blocks: a digest of each, and for which of them that digest is valid for what is stored here *now*.
+ *
+ * The sender notes what it sent and forgets what is written; the receiver notes what it stored and forgets what is about to be replaced.
+ * A digest that was forgotten stays in `tree` until it is noted again, so that what was sent can still be compared; only `known` ones are
+ * ever told, stored or counted. State for each block: three bits, and 16 bytes where the block is not zero.
+ */
+export class BlockDigests {
+  readonly tree: HashTree
+  readonly blockCount: number
+  readonly pageCount: number
+  /** To look at only: it is changed by {@link note} and {@link forget}. */
+  readonly known: Bitfield
+  readonly #hasher: BlockHasher
+  #unflushed: Bitfield
+  #changedPages: Bitfield
+  #barred: Bitfield | undefined
+  #knownBlocks = 0
+  #zeroPageClaim: Uint8Array | undefined
+
+  /** Nothing is known at first. */
+  constructor(size: number, blockSize: number, hasher: BlockHasher) {
+    this.tree = new HashTree(size, blockSize, hasher)
+    this.#hasher = hasher
+    this.blockCount = blockCount(size, blockSize)
+    this.pageCount = Math.ceil(this.blockCount / PAGE_BLOCKS)
+    this.known = new Bitfield(this.blockCount)
+    this.#unflushed = new Bitfield(this.blockCount)
+    this.#changedPages = new Bitfield(this.pageCount)
+  }
+
+  /** How many digests are known; a kept count. */
+  get knownBlocks(): number {
+    return this.#knownBlocks
+  }
+
+  /** Notes the content of neighbouring blocks from `start` on; `bytes` is only looked at. The last block may be as short as the disk has it. */
+  note(start: number, bytes: Uint8Array): void {
+    this.tree.update(start, bytes)
+    this.#learn(start, Math.ceil(bytes.length / this.tree.blockSize))
+  }
+
+  /** Notes that neighbouring blocks are all zero; a terabyte of them costs a pass over its bits. */
+  noteZero(start: number, count: number): void {
+    this.tree.updateZero(start, count)
+    this.#learn(start, count)
+  }
+
+  /** Notes a block by its digest, for content that was hashed elsewhere; the digest is copied. */
+  noteDigest(block: number, digest: Uint8Array): void {
+    this.tree.set(block, digest)
+    this.#learn(block, 1)
+  }
+
+  /** Notes that what is stored in neighbouring blocks may have changed: their digests are no longer known. */
+  forget(start: number, count: number): void {
+    const forgotten = this.known.count(start, start + count)
+    if (forgotten === 0) return
+    this.#knownBlocks -= forgotten
+    this.known.clearRange(start, start + count)
+    this.#changed(start, count)
+  }
+
+  /**
+   * Forgets neighbouring blocks and keeps them from being known until {@link allow}: what is noted meanwhile goes to the tree only. For blocks
+   * that are being written, since whoever notes them may have read them before.
+   */
+  bar(start: number, count: number): void {
+    this.forget(start, count)
+    this.#barred ??= new Bitfield(this.blockCount)
+    this.#barred.setRange(start, start + count)
+  }
+
+  /** Lets neighbouring blocks be known again, once they are noted: they are about to be read anew. */
+  allow(start: number, count: number): void {
+    this.#barred?.clearRange(start, start + count)
+  }
+
+  isKnown(block: number): boolean {
+    return this.known.test(block)
+  }
+
+  /** The digest of a block, owned by the caller; undefined where it is not known. Sixteen zero bytes are that of an all-zero block. */
+  digestAt(block: number): Uint8Array | undefined {
+    if (!this.known.test(block)) return undefined
+    const at = (block % PAGE_BLOCKS) * DIGEST_BYTES
+    return this.tree.page(Math.floor(block / PAGE_BLOCKS))?.slice(at, at + DIGEST_BYTES) ?? new Uint8Array(DIGEST_BYTES)
+  }
+
+  /** The root over the whole disk, owned by the caller; undefined unless every block is known. Hashes what changed since the last call. */
+  root(): Uint8Array | undefined {
+    return this.#knownBlocks === this.blockCount ? this.tree.root() : undefined
+  }
+
+  /**
+   * One digest for all that is known of a page, owned by the caller: equal claims of two sides mean that both know the same blocks with the same
+   * content. H( known | digests ) as in {@link PageLeaves}; sixteen zero bytes where nothing is known.
+   */
+  pageClaim(page: number): Uint8Array {
+    const { start, end } = this.#range(page)
+    const found = this.known.nextSet(start)
+    if (found < 0 || found >= end) return new Uint8Array(DIGEST_BYTES)
+    const isWholeZero = end - start === PAGE_BLOCKS && !this.tree.page(page) && this.isKnownZero(page)
+    if (isWholeZero && this.#zeroPageClaim) return this.#zeroPageClaim.slice()
+    const { known, digests } = this.leaves(page)
+    const bytes = new Uint8Array(known.length + digests.length)
+    bytes.set(known)
+    bytes.set(digests, known.length)
+    const claim = this.#hasher.hash(bytes)
+    // An empty disk of a terabyte has 65536 of these.
+    if (isWholeZero) this.#zeroPageClaim = claim.slice()
+    return claim
+  }
+
+  /** What is known of a page, copied. */
+  leaves(page: number): PageLeaves {
+    const known = this.bits(this.known, page)
+    const digests = new Uint8Array(PAGE_BLOCKS * DIGEST_BYTES)
+    const stored = this.tree.page(page)
+    if (stored) {
+      digests.set(stored)
+      const { start, end } = this.#range(page)
+      for (let from = this.known.nextClear(start, end); from < end; ) {
+        const next = this.known.nextSet(from)
+        const to = next < 0 ? end : Math.min(next, end)
+        digests.fill(0, (from - start) * DIGEST_BYTES, (to - start) * DIGEST_BYTES)
+        from = this.known.nextClear(to, end)
+      }
+    }
+    return { known, digests }
+  }
+
+  /** The bits of a page out of a field that has one for each block, in the form of {@link PageLeaves}. */
+  bits(field: Bitfield, page: number): Uint8Array {
+    const bits = new Uint8Array(PAGE_BITS_BYTES)
+    const { start, end } = this.#range(page)
+    for (let from = field.nextSet(start); from >= 0 && from < end; ) {
+      const to = field.nextClear(from, end)
+      for (let bit = from - start; bit < to - start; bit++) bits[bit >> 3]! |= 1 << (bit & 7)
+      from = field.nextSet(to)
+    }
+    return bits
+  }
+
+  /**
+   * Takes over what was known of a page before, as {@link leaves} gave it; what is known beside it stays. It counts neither as changed nor as
+   * unflushed, and is copied. The caller answers for it: nothing is compared with what is stored.
+   */
+  restore(page: number, { known, digests }: PageLeaves): void {
+    if (known.length !== PAGE_BITS_BYTES || digests.length !== PAGE_BLOCKS * DIGEST_BYTES) {
+      throw new InvalidArgumentError(
+        'leaves',
+        `${PAGE_BITS_BYTES} and ${PAGE_BLOCKS * DIGEST_BYTES} bytes`,
+        known.length,
+      )
+    }
+    const { start, end } = this.#range(page)
+    for (let block = start, bit = 0; block < end; block++, bit++) {
+      if ((known[bit >> 3]! & (1 << (bit & 7))) === 0) continue
+      this.tree.set(block, digests.subarray(bit * DIGEST_BYTES, (bit + 1) * DIGEST_BYTES))
+      if (this.known.set(block)) this.#knownBlocks++
+    }
+  }
+
+  /** Takes over that neighbouring pages are known to be all zero, as {@link restore} does. */
+  restoreZero(firstPage: number, pages: number): void {
+    const start = firstPage * PAGE_BLOCKS
+    const end = Math.min(start + pages * PAGE_BLOCKS, this.blockCount)
+    this.tree.updateZero(start, end - start)
+    this.#knownBlocks += end - start - this.known.count(start, end)
+    this.known.setRange(start, end)
+  }
+
+  /** Whether every block of a page is known and all zero. */
+  isKnownZero(page: number): boolean {
+    const { start, end } = this.#range(page)
+    return this.known.nextClear(start, end) === end && this.tree.isZero(start, end - start)
+  }
+
+  /** Pages of which something was noted or forgotten since they were last taken. The caller owns the field. */
+  takeChangedPages(): Bitfield {
+    const taken = this.#changedPages
+    this.#changedPages = new Bitfield(this.pageCount)
+    return taken
+  }
+
+  /** Counts pages as changed again: what should have been done with them failed. */
+  changedAgain(pages: Bitfield): void {
+    this.#changedPages.or(pages)
+  }
+
+  /** Blocks noted since the last {@link takeUnflushed}: to look at only. */
+  get unflushed(): Bitfield {
+    return this.#unflushed
+  }
+
+  /** Takes the blocks noted so far, just before the disk is flushed; blocks noted from now on are not covered by that flush. The caller owns the field. */
+  takeUnflushed(): Bitfield {
+    const taken = this.#unflushed
+    this.#unflushed = new Bitfield(this.blockCount)
+    return taken
+  }
+
+  /** Counts blocks as unflushed again: the flush failed, or was that of an earlier life. */
+  unflushedAgain(blocks: Bitfield): void {
+    this.#unflushed.or(blocks)
+  }
+
+  /** Gives the memory back; after that nothing else may be called. */
+  free(): void {
+    this.known.free()
+    this.#unflushed.free()
+    this.#changedPages.free()
+    this.#barred?.free()
+  }
+
+  #learn(start: number, count: number): void {
+    if (count === 1) {
+      if (this.#barred?.test(start)) return
+      if (this.known.set(start)) this.#knownBlocks++
+      this.#unflushed.set(start)
+      this.#changedPages.set(Math.floor(start / PAGE_BLOCKS))
+      return
+    }
+    const end = start + count
+    for (let from = start; from < end; ) {
+      const barred = this.#barred?.nextSet(from) ?? -1
+      const to = barred < 0 ? end : Math.min(barred, end)
+      this.#learnRange(from, to)
+      from = to < end ? this.#barred!.nextClear(to, end) : end
+    }
+  }
+
+  #learnRange(start: number, end: number): void {
+    if (start === end) return
+    this.#knownBlocks += end - start - this.known.count(start, end)
+    this.known.setRange(start, end)
+    this.#unflushed.setRange(start, end)
+    this.#changed(start, end - start)
+  }
+
+  #changed(start: number, count: number): void {
+    this.#changedPages.setRange(Math.floor(start / PAGE_BLOCKS), Math.floor((start + count - 1) / PAGE_BLOCKS) + 1)
+  }
+
+  #range(page: number): { start: number; end: number } {
+    const start = page * PAGE_BLOCKS
+    return { start, end: Math.min(start + PAGE_BLOCKS, this.blockCount) }
+  }
+}
