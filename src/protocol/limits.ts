@@ -146,3 +146,12 @@ export const ACK_RANGES = 4096
 
 /** Blocks that the peer waits for and that pass others; beyond that everything is urgent and nothing is. */
 export const NEEDED_BLOCKS = 65536
+
+/** Hashes over pages of 256 blocks in one answer, 64 KiB: 64 GiB of 64 KiB blocks. */
+export const CLAIMED_PAGES = 4096
+
+/** Pages of 256 digests in one answer: 66 KiB. */
+export const LEAF_PAGES = 16
+
+/** Ranges of kept blocks in one packet: 64 KiB. More are sent in several. */
+export const KEPT_RANGES = 8192

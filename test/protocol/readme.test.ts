@@ -6,6 +6,10 @@ import { COMMAND, isOwnCommand } from '../../src/protocol/packets/commands.ts'
 import { decodePacket, encodePacket, type Packet } from '../../src/protocol/packets/packet.ts'
 import { hex } from './packets/hex.ts'
 
+const BYTES: ReadonlySet<string> = new Set([
+  ...['data', 'segments', 'nonce', 'mac', 'digest', 'diskId', 'migrationId', 'key', 'root', 'pages'],
+])
+
 const readme = readFileSync(new URL('../../src/protocol/README.md', import.meta.url), 'utf8')
 const examples = [...readme.matchAll(/```hex\n# dev (\d+) id (\d+) (.*)\n([^`]*)```/g)].map((match) => ({
   dev: Number(match[1]),
@@ -17,7 +21,7 @@ const examples = [...readme.matchAll(/```hex\n# dev (\d+) id (\d+) (.*)\n([^`]*)
 /** The JSON of an example: bytes are written as hex, block numbers as a list. */
 function packetOf(json: string): Packet {
   return JSON.parse(json, (key, value: unknown) => {
-    if (['data', 'segments', 'nonce', 'mac', 'digest'].includes(key)) return hex(String(value))
+    if (BYTES.has(key)) return hex(String(value))
     return key === 'blocks' ? Uint32Array.from(value as number[]) : value
   })
 }

@@ -1,7 +1,39 @@
 import { StorageError } from '../../errors/storage-error.ts'
 import { type Acks, decodeAcks, encodeAcks } from './acks.ts'
 import { type AlternateSources, decodeAlternateSources, encodeAlternateSources } from './alternate-sources.ts'
+import {
+  type Begin,
+  type BeginResponse,
+  decodeBegin,
+  decodeBeginResponse,
+  encodeBegin,
+  encodeBeginResponse,
+} from './begin.ts'
+import {
+  type Cancel,
+  type CancelResponse,
+  decodeCancel,
+  decodeCancelResponse,
+  encodeCancel,
+  encodeCancelResponse,
+} from './cancel.ts'
 import { COMMAND } from './commands.ts'
+import {
+  type Commit,
+  type CommitResponse,
+  decodeCommit,
+  decodeCommitResponse,
+  encodeCommit,
+  encodeCommitResponse,
+} from './commit.ts'
+import {
+  type Complete,
+  type CompleteResponse,
+  decodeComplete,
+  decodeCompleteResponse,
+  encodeComplete,
+  encodeCompleteResponse,
+} from './complete.ts'
 import { type DevInfo, decodeDevInfo, encodeDevInfo } from './dev-info.ts'
 import { type DeviceGroupInfo, decodeDeviceGroupInfo, encodeDeviceGroupInfo } from './device-group-info.ts'
 import {
@@ -47,8 +79,17 @@ import {
   type HashesResponse,
 } from './hashes.ts'
 import { decodeHello, encodeHello, type Hello } from './hello.ts'
+import { decodeKeep, decodeKeepResponse, encodeKeep, encodeKeepResponse, type Keep, type KeepResponse } from './keep.ts'
 import { decodeNeedAt, encodeNeedAt, type NeedAt } from './need-at.ts'
 import { decodePing, decodePingResponse, encodePing, encodePingResponse, type Ping, type PingResponse } from './ping.ts'
+import {
+  decodePrepare,
+  decodePrepareResponse,
+  encodePrepare,
+  encodePrepareResponse,
+  type Prepare,
+  type PrepareResponse,
+} from './prepare.ts'
 import { decodeProof, encodeProof, type Proof } from './proof.ts'
 import { decodeReadAt, encodeReadAt, type ReadAt } from './read-at.ts'
 import {
@@ -68,6 +109,14 @@ import {
   type ReadByHashResponse,
   type ReadByHashResponseError,
 } from './read-by-hash-response.ts'
+import {
+  decodeReadDigests,
+  decodeReadDigestsResponse,
+  encodeReadDigests,
+  encodeReadDigestsResponse,
+  type ReadDigests,
+  type ReadDigestsResponse,
+} from './read-digests.ts'
 import { decodeRemoveDev, encodeRemoveDev, type RemoveDev } from './remove-dev.ts'
 import { decodeRemoveFromMap, encodeRemoveFromMap, type RemoveFromMap } from './remove-from-map.ts'
 import { decodeRoot, decodeRootResponse, encodeRoot, encodeRootResponse, type Root, type RootResponse } from './root.ts'
@@ -106,6 +155,13 @@ export type RequestPacket =
   | Acks
   | Root
   | WriteNewer
+  | Begin
+  | ReadDigests
+  | Keep
+  | Prepare
+  | Commit
+  | Cancel
+  | Complete
   | Ping
 
 /** What is answered. */
@@ -122,6 +178,13 @@ export type ResponsePacket =
   | FailureResponse
   | FlushResponse
   | RootResponse
+  | BeginResponse
+  | ReadDigestsResponse
+  | KeepResponse
+  | PrepareResponse
+  | CommitResponse
+  | CancelResponse
+  | CompleteResponse
   | PingResponse
 
 /** Everything that a peer says, told apart by `kind`. */
@@ -158,6 +221,20 @@ const DECODERS: { readonly [Command in (typeof COMMAND)[keyof typeof COMMAND]]: 
   [COMMAND.acks]: decodeAcks,
   [COMMAND.root]: decodeRoot,
   [COMMAND.writeNewer]: decodeWriteNewer,
+  [COMMAND.begin]: decodeBegin,
+  [COMMAND.beginResponse]: decodeBeginResponse,
+  [COMMAND.readDigests]: decodeReadDigests,
+  [COMMAND.readDigestsResponse]: decodeReadDigestsResponse,
+  [COMMAND.keep]: decodeKeep,
+  [COMMAND.keepResponse]: decodeKeepResponse,
+  [COMMAND.prepare]: decodePrepare,
+  [COMMAND.prepareResponse]: decodePrepareResponse,
+  [COMMAND.commit]: decodeCommit,
+  [COMMAND.commitResponse]: decodeCommitResponse,
+  [COMMAND.cancel]: decodeCancel,
+  [COMMAND.cancelResponse]: decodeCancelResponse,
+  [COMMAND.complete]: decodeComplete,
+  [COMMAND.completeResponse]: decodeCompleteResponse,
   [COMMAND.ping]: decodePing,
   [COMMAND.failureResponse]: decodeFailureResponse,
   [COMMAND.flushResponse]: decodeFlushResponse,
@@ -196,6 +273,20 @@ const ENCODERS: { readonly [Kind in Packet['kind']]: (packet: Extract<Packet, { 
   acks: encodeAcks,
   root: encodeRoot,
   'write-newer': encodeWriteNewer,
+  begin: encodeBegin,
+  'begin-response': encodeBeginResponse,
+  'read-digests': encodeReadDigests,
+  'read-digests-response': encodeReadDigestsResponse,
+  keep: encodeKeep,
+  'keep-response': encodeKeepResponse,
+  prepare: encodePrepare,
+  'prepare-response': encodePrepareResponse,
+  commit: encodeCommit,
+  'commit-response': encodeCommitResponse,
+  cancel: encodeCancel,
+  'cancel-response': encodeCancelResponse,
+  complete: encodeComplete,
+  'complete-response': encodeCompleteResponse,
   ping: encodePing,
   'failure-response': encodeFailureResponse,
   'flush-response': encodeFlushResponse,

@@ -1,4 +1,6 @@
 import fc from 'fast-check'
+import { LEAF_PAGES } from '../../../src/protocol/limits.ts'
+import { ARRIVAL_STATES } from '../../../src/protocol/packets/begin.ts'
 import type { Packet } from '../../../src/protocol/packets/packet.ts'
 import { HASH_LOCATIONS } from '../../../src/protocol/packets/write-at-hash.ts'
 
@@ -10,6 +12,8 @@ const length = fc.integer({ min: 0, max: 0x7fffffff })
 const u64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
 const data = fc.uint8Array({ maxLength: 40 })
 const hash = fc.uint8Array({ minLength: 32, maxLength: 32 })
+const id = fc.uint8Array({ minLength: 16, maxLength: 16 })
+const root = fc.option(id, { nil: undefined })
 const text = fc.string({ unit: 'grapheme', maxLength: 20 })
 const blocks = fc.array(u32, { maxLength: 20 }).map((list) => Uint32Array.from(list))
 const info = { kind: fc.constant('dev-info'), size: u53, blockSize: size, name: text, schema: text } as const
@@ -74,4 +78,44 @@ export const anyPacket: fc.Arbitrary<Packet> = fc.oneof(
   fc.record({ kind: fc.constant('read-by-hash'), hash }),
   fc.record({ kind: fc.constant('read-by-hash-response'), data }),
   fc.record({ kind: fc.constant('read-by-hash-response-error'), error: text }),
+  fc.record({
+    kind: fc.constant('begin'),
+    isReleased: fc.boolean(),
+    mayBeIncomplete: fc.boolean(),
+    diskId: id,
+    epoch: u53,
+    migrationId: id,
+    token: fc.oneof(
+      fc.record({ type: fc.constant('key'), key: id }),
+      fc.record({ type: fc.constant('proof'), mac: hash }),
+    ),
+  }),
+  fc.record({
+    kind: fc.constant('begin-response'),
+    state: fc.constantFrom(...ARRIVAL_STATES),
+    hasClaims: fc.boolean(),
+    epoch: u53,
+    mac: hash,
+  }),
+  fc.record({
+    kind: fc.constant('read-digests'),
+    level: fc.constantFrom('claims', 'leaves'),
+    first: u32,
+    count: fc.integer({ min: 1, max: LEAF_PAGES }),
+  }),
+  fc.record({
+    kind: fc.constant('read-digests-response'),
+    level: fc.constant('claims'),
+    pages: fc.array(id, { maxLength: 5 }).map((list) => Uint8Array.from(list.flatMap((claim) => [...claim]))),
+  }),
+  fc.record({
+    kind: fc.constant('keep'),
+    ranges: fc.array(fc.record({ first: u32, count: size }), { maxLength: 9 }),
+  }),
+  fc.record({ kind: fc.constant('prepare'), epoch: u53, missingBlocks: u53, root }),
+  fc.record({ kind: fc.constantFrom('prepare-response', 'complete'), root }),
+  fc.record({ kind: fc.constantFrom('commit', 'cancel'), epoch: u53 }),
+  fc.record({
+    kind: fc.constantFrom('keep-response', 'commit-response', 'cancel-response', 'complete-response'),
+  }),
 )
