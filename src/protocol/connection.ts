@@ -29,6 +29,8 @@ export interface ConnectionOptions {
 export interface Connection {
   readonly rw: ProtocolRW
   readonly dialect: Dialect
+  /** The nonces of both hellos, the dialer's first: what is proved over them is good for this connection only. Empty in dialect `silo`. */
+  readonly session: Uint8Array
   /** Ends it in order, or, with an error, tells the peer why first. A peer that does not take part in it is cut off after `CLOSE_MS`. */
   close(error?: unknown): Promise<void>
 }
@@ -56,16 +58,19 @@ export async function openConnection(lanes: readonly Channel[], options: Connect
     else await inTime(rw.close(), CLOSE_MS, clock).catch((late: unknown) => rw.abort(late))
     await rw.left
   }
+  let session: Uint8Array = new Uint8Array(0)
   if (isOurs) {
+    const handshake = new Handshake(rw, lanes, options)
     try {
-      await inTime(new Handshake(rw, lanes, options).run(), HELLO_MS, clock)
+      await inTime(handshake.run(), HELLO_MS, clock)
+      session = handshake.session
     } catch (error) {
       rw.fail(error)
       throw error
     }
     watchPeer(rw, CONTROL_DEVICE, clock)
   }
-  return { rw, dialect, close }
+  return { rw, dialect, session, close }
 }
 
 async function inTime<Value>(work: Promise<Value>, ms: number, clock: Clock): Promise<Value> {

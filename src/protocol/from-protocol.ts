@@ -2,6 +2,7 @@ import { StorageError } from '../errors/storage-error.ts'
 import type { StorageProvider } from '../storage/provider.ts'
 import { ArrivingWrites } from './arriving-writes.ts'
 import { BlockGenerations } from './block-generations.ts'
+import { answerHandOver, type HandOverParty } from './hand-over-requests.ts'
 import { ACK_RANGES, READ_BYTES } from './limits.ts'
 import type { AckRange } from './packets/acks.ts'
 import type { DevInfo } from './packets/dev-info.ts'
@@ -25,6 +26,8 @@ export interface ArrivingDevice {
   readonly hashes?: (blocks: Uint32Array, digests: Uint8Array) => Promise<void> | void
   /** The root at the source; answers with the root here. */
   readonly root?: (blockSize: number, digest: Uint8Array) => Promise<Uint8Array>
+  /** Takes the disk over in two phases. */
+  readonly handOver?: HandOverParty
 }
 
 /** Makes a place for a device that a peer announces; what it rejects with ends the connection. */
@@ -139,6 +142,14 @@ export class FromProtocol {
           if (!device.root) throw new StorageError('NOT_SUPPORTED', 'No root hash is kept here.')
           return { kind: 'root-response', digest: await device.root(packet.blockSize, packet.digest) }
         })
+      case 'begin':
+      case 'read-digests':
+      case 'keep':
+      case 'prepare':
+      case 'commit':
+      case 'cancel':
+      case 'complete':
+        return this.#answered(packet, id, ({ handOver }) => answerHandOver(handOver, packet))
       case 'read-by-hash':
         return this.#answered(packet, id, async () => ({
           kind: 'read-by-hash-response-error',

@@ -35,6 +35,7 @@ export class Handshake {
   #hello!: (packet: Hello) => void
   #prove!: (mac: Uint8Array) => void
   #stage: Stage = 'hello'
+  #session: Uint8Array = new Uint8Array(0)
 
   /** `lanes` must be of one session: the secret is proved over the binding they share. @throws StorageError `UNAUTHORIZED` */
   constructor(rw: ProtocolRW, lanes: readonly Channel[], options: HandshakeOptions) {
@@ -52,6 +53,11 @@ export class Handshake {
       this.#prove = resolve
     })
     rw.handle(CONTROL_DEVICE, (packet, id) => this.#control(packet, id))
+  }
+
+  /** The nonces of both sides, the dialer's first: different for every connection. Empty before {@link run} has resolved. */
+  get session(): Uint8Array {
+    return this.#session
   }
 
   /** Resolves when the peer is who it should be. @throws StorageError `INCOMPATIBLE`, `UNAUTHORIZED`, or why the connection ended */
@@ -72,8 +78,9 @@ export class Handshake {
     checkHello(ours, theirs)
     this.#rw.limitWindow(theirs.window)
     this.#rw.limitPayload(theirs.largestPayload)
+    const [dialerHello, listenerHello] = role === 'dialer' ? [ours, theirs] : [theirs, ours]
+    this.#session = Uint8Array.of(...dialerHello.nonce, ...listenerHello.nonce)
     if (secret) {
-      const [dialerHello, listenerHello] = role === 'dialer' ? [ours, theirs] : [theirs, ours]
       const context = {
         dialerHello: encodeHello(dialerHello).head,
         listenerHello: encodeHello(listenerHello).head,

@@ -14,6 +14,7 @@ import {
 } from './limits.ts'
 import type { Event } from './packets/event.ts'
 import type { Packet } from './packets/packet.ts'
+import type { DigestLevel, ReadDigests } from './packets/read-digests.ts'
 import type { WriteAtBytes } from './packets/write-at.ts'
 import { failureOf, peerError } from './peer-error.ts'
 import type { ProtocolRW, SendOptions } from './protocol-rw.ts'
@@ -37,6 +38,8 @@ export interface RemoteDevice {
   readonly dontNeedAt?: (offset: number, length: number) => void
   /** Serves reads of the peer; without it they are refused. */
   readonly reader?: StorageProvider
+  /** What this side knows of its blocks, for a peer that asks; without it that is refused. */
+  readonly digests?: (level: DigestLevel, first: number, count: number) => Uint8Array
 }
 
 /**
@@ -257,6 +260,7 @@ export class ToProtocol implements StorageProvider {
       return
     }
     if (packet.kind === 'read-at') return this.#serveRead(packet.offset, packet.length, id)
+    if (packet.kind === 'read-digests') return this.#serveDigests(packet, id)
     throw new StorageError('MALFORMED', `The peer sent a ${packet.kind} to the side that sends the disk.`)
   }
 
@@ -275,6 +279,13 @@ export class ToProtocol implements StorageProvider {
           : { kind: 'failure-response', ...failureOf(error) }
       await this.#rw.respond(dev, id, answer, { urgent: true })
     }
+  }
+
+  #serveDigests({ level, first, count }: ReadDigests, id: number): Promise<void> {
+    const { dev, digests } = this.#device
+    if (!digests) throw new StorageError('MALFORMED', 'The peer asks for digests, which are not kept here.')
+    const pages = digests(level, first, count)
+    return this.#rw.respond(dev, id, { kind: 'read-digests-response', level, pages }, { urgent: true })
   }
 
   #clip(offset: number, length: number): number {
