@@ -10,6 +10,7 @@ export const ERROR_CODES = {
   CORRUPT: 'Stored data does not have the expected form; check that the name or path belongs to this disk.',
   DID_NOT_CONVERGE: 'The writer dirties blocks faster than they move; slow it down or allow a longer pause.',
   FLUSH_FAILED: 'The storage could not make written data durable; nothing was handed over.',
+  IN_DOUBT: 'Who owns the disk cannot be told until both sides have talked; nobody writes to it. Connect the two again.',
   INCOMPATIBLE: 'The peer speaks another version or lacks something required; use the same version on both sides.',
   INVALID_ARGUMENT: 'An argument is outside its domain; the message names it, what was expected and what came.',
   LIMIT_EXCEEDED: 'More was asked for than this side allows; the connection was closed to stay safe.',
