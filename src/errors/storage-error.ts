@@ -10,7 +10,8 @@ export const ERROR_CODES = {
   CORRUPT: 'Stored data does not have the expected form; check that the name or path belongs to this disk.',
   DID_NOT_CONVERGE: 'The writer dirties blocks faster than they move; slow it down or allow a longer pause.',
   FLUSH_FAILED: 'The storage could not make written data durable; nothing was handed over.',
-  IN_DOUBT: 'Who owns the disk cannot be told until both sides have talked; nobody writes to it. Connect the two again.',
+  IN_DOUBT:
+    'Who owns the disk cannot be told until both sides have talked; nobody writes to it. Connect the two again.',
   INCOMPATIBLE: 'The peer speaks another version or lacks something required; use the same version on both sides.',
   INVALID_ARGUMENT: 'An argument is outside its domain; the message names it, what was expected and what came.',
   LIMIT_EXCEEDED: 'More was asked for than this side allows; the connection was closed to stay safe.',
@@ -19,6 +20,7 @@ export const ERROR_CODES = {
   MIGRATION_FAILED: 'Some blocks could not be moved; the failures are listed, the source is unchanged.',
   NOT_FOUND: 'There is no disk with this name or path.',
   NOT_SUPPORTED: 'This browser or runtime lacks what the storage needs.',
+  NOT_OWNER: 'The disk is not in the state that this step needs; it may have been handed over already.',
   OPEN_FAILED: 'The storage could not be opened; the cause says why.',
   OUT_OF_MEMORY: 'The disk does not fit in memory; use a sparse or a stored disk.',
   PEER_LOST: 'The other side is gone before everything was here; connect again to go on.',
