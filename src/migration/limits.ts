@@ -54,3 +54,15 @@ export const WORTHWHILE_SHARE = 0.1
 
 /** Rounds in a row that have not helped before the shortest pause counts as reached. */
 export const FRUITLESS_ROUNDS = 2
+
+/** Longest name of a boot that a journal keeps: systems use 36 characters. */
+export const BOOT_ID_BYTES = 64
+
+/** Longest record of a journal: a page map with one byte for each of 2^20 pages, and what stands before it. */
+export const LARGEST_RECORD_BYTES = 2 ** 20 + 4096
+
+/** Bytes of one read while a journal is loaded: some hundred pages, and no more memory than a run of blocks. */
+export const JOURNAL_READ_BYTES = 2 ** 20
+
+/** Journal writes under way at once when many pages changed. */
+export const JOURNAL_WRITES = 16

@@ -7,6 +7,9 @@ import { blockCount } from './range.ts'
 /** Blocks of a page: the leaves under one node of the tree. */
 export const PAGE_BLOCKS = FAN_OUT
 
+/** Blocks of a slice: changes are noted by slices, a quarter of a page, so that little is stored again when little has changed. */
+export const SLICE_BLOCKS = 64
+
 /** Bytes of the bits of a page. */
 export const PAGE_BITS_BYTES = PAGE_BLOCKS / 8
 
@@ -34,11 +37,12 @@ export class BlockDigests {
   readonly tree: HashTree
   readonly blockCount: number
   readonly pageCount: number
+  readonly sliceCount: number
   /** To look at only: it is changed by {@link note} and {@link forget}. */
   readonly known: Bitfield
   readonly #hasher: BlockHasher
   #unflushed: Bitfield
-  #changedPages: Bitfield
+  #changedSlices: Bitfield
   #barred: Bitfield | undefined
   #knownBlocks = 0
   #zeroPageClaim: Uint8Array | undefined
@@ -49,9 +53,10 @@ export class BlockDigests {
     this.#hasher = hasher
     this.blockCount = blockCount(size, blockSize)
     this.pageCount = Math.ceil(this.blockCount / PAGE_BLOCKS)
+    this.sliceCount = Math.ceil(this.blockCount / SLICE_BLOCKS)
     this.known = new Bitfield(this.blockCount)
     this.#unflushed = new Bitfield(this.blockCount)
-    this.#changedPages = new Bitfield(this.pageCount)
+    this.#changedSlices = new Bitfield(this.sliceCount)
   }
 
   /** How many digests are known; a kept count. */
@@ -180,10 +185,15 @@ export class BlockDigests {
       )
     }
     const { start, end } = this.#range(page)
-    for (let block = start, bit = 0; block < end; block++, bit++) {
-      if ((known[bit >> 3]! & (1 << (bit & 7))) === 0) continue
-      this.tree.set(block, digests.subarray(bit * DIGEST_BYTES, (bit + 1) * DIGEST_BYTES))
-      if (this.known.set(block)) this.#knownBlocks++
+    const isKnown = (bit: number) => (known[bit >> 3]! & (1 << (bit & 7))) !== 0
+    for (let from = 0; from < end - start; from++) {
+      if (!isKnown(from)) continue
+      let to = from + 1
+      while (to < end - start && isKnown(to)) to++
+      this.tree.set(start + from, digests.subarray(from * DIGEST_BYTES, to * DIGEST_BYTES))
+      this.#knownBlocks += to - from - this.known.count(start + from, start + to)
+      this.known.setRange(start + from, start + to)
+      from = to
     }
   }
 
@@ -202,16 +212,16 @@ export class BlockDigests {
     return this.known.nextClear(start, end) === end && this.tree.isZero(start, end - start)
   }
 
-  /** Pages of which something was noted or forgotten since they were last taken. The caller owns the field. */
-  takeChangedPages(): Bitfield {
-    const taken = this.#changedPages
-    this.#changedPages = new Bitfield(this.pageCount)
+  /** Slices of which something was noted or forgotten since they were last taken. The caller owns the field. */
+  takeChangedSlices(): Bitfield {
+    const taken = this.#changedSlices
+    this.#changedSlices = new Bitfield(this.sliceCount)
     return taken
   }
 
-  /** Counts pages as changed again: what should have been done with them failed. */
-  changedAgain(pages: Bitfield): void {
-    this.#changedPages.or(pages)
+  /** Counts slices as changed again: what should have been done with them failed. */
+  changedAgain(slices: Bitfield): void {
+    this.#changedSlices.or(slices)
   }
 
   /** Blocks noted since the last {@link takeUnflushed}: to look at only. */
@@ -235,7 +245,7 @@ export class BlockDigests {
   free(): void {
     this.known.free()
     this.#unflushed.free()
-    this.#changedPages.free()
+    this.#changedSlices.free()
     this.#barred?.free()
   }
 
@@ -244,7 +254,7 @@ export class BlockDigests {
       if (this.#barred?.test(start)) return
       if (this.known.set(start)) this.#knownBlocks++
       this.#unflushed.set(start)
-      this.#changedPages.set(Math.floor(start / PAGE_BLOCKS))
+      this.#changedSlices.set(Math.floor(start / SLICE_BLOCKS))
       return
     }
     const end = start + count
@@ -265,7 +275,7 @@ export class BlockDigests {
   }
 
   #changed(start: number, count: number): void {
-    this.#changedPages.setRange(Math.floor(start / PAGE_BLOCKS), Math.floor((start + count - 1) / PAGE_BLOCKS) + 1)
+    this.#changedSlices.setRange(Math.floor(start / SLICE_BLOCKS), Math.floor((start + count - 1) / SLICE_BLOCKS) + 1)
   }
 
   #range(page: number): { start: number; end: number } {

@@ -54,9 +54,17 @@ export class HashTree {
     }
   }
 
-  /** Notes a block by its digest, which is copied: for one that was hashed elsewhere. */
-  set(block: number, digest: Uint8Array): void {
-    this.#store(0, block, isZero(digest) ? ZERO_DIGEST : digest)
+  /** Notes neighbouring blocks of one page by their digests, which are copied: for what was hashed elsewhere. */
+  set(block: number, digests: Uint8Array): void {
+    const number = Math.floor(block / FAN_OUT)
+    let page = this.#levels[0]!.get(number)
+    if (!page) {
+      if (isZero(digests)) return
+      page = new Uint8Array(PAGE_BYTES)
+      this.#levels[0]!.set(number, page)
+    }
+    page.set(digests, (block % FAN_OUT) * DIGEST_BYTES)
+    this.#changed[0]!.add(number)
   }
 
   /** The digests of blocks `page * FAN_OUT` on, to look at before the next change; undefined when all of them are zero. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../src/async/random.ts'
-import { BlockDigests, PAGE_BLOCKS } from '../../src/storage/block-digests.ts'
+import { BlockDigests, PAGE_BLOCKS, SLICE_BLOCKS } from '../../src/storage/block-digests.ts'
 import { createBlockHasher } from '../../src/storage/block-hasher.ts'
 import { HashTree } from '../../src/storage/hash-tree.ts'
 
@@ -14,12 +14,12 @@ const made = (): BlockDigests => new BlockDigests(SIZE, BLOCK, hasher)
 const filled = (value: number, length = BLOCK): Uint8Array => new Uint8Array(length).fill(value)
 const hex = (bytes: Uint8Array | undefined): string | undefined => bytes && Buffer.from(bytes).toString('hex')
 
-/** Pages that changed, as numbers. */
+/** Slices that changed, as numbers. */
 function changed(digests: BlockDigests): number[] {
-  const pages = digests.takeChangedPages()
-  const numbers = new Uint32Array(pages.length)
-  const count = pages.collect(numbers)
-  pages.free()
+  const slices = digests.takeChangedSlices()
+  const numbers = new Uint32Array(slices.length)
+  const count = slices.collect(numbers)
+  slices.free()
   return [...numbers.subarray(0, count)]
 }
 
@@ -123,20 +123,20 @@ describe('digests of blocks', () => {
     expect(hex(digests.digestAt(1))).toBe('00'.repeat(16))
   })
 
-  it('list the pages that changed since they were last taken', () => {
+  it('list the slices that changed since they were last taken', () => {
     const digests = made()
-    digests.note(PAGE_BLOCKS - 1, filled(1, 2 * BLOCK))
+    digests.note(SLICE_BLOCKS - 1, filled(1, 2 * BLOCK))
     expect(changed(digests)).toEqual([0, 1])
     expect(changed(digests)).toEqual([])
     digests.forget(2 * PAGE_BLOCKS, 3)
     expect(changed(digests)).toEqual([])
     digests.forget(0, BLOCKS)
-    expect(changed(digests)).toEqual([0, 1, 2])
+    expect(changed(digests)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8])
     digests.noteZero(2 * PAGE_BLOCKS + 2, 1)
-    const pages = digests.takeChangedPages()
-    digests.changedAgain(pages)
-    pages.free()
-    expect(changed(digests)).toEqual([2])
+    const slices = digests.takeChangedSlices()
+    digests.changedAgain(slices)
+    slices.free()
+    expect(changed(digests)).toEqual([8])
   })
 
   it('say which were noted since a flush began', () => {
