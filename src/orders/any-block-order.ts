@@ -67,4 +67,8 @@ export class AnyBlockOrder implements BlockOrder {
     for (let taken = block; this.#next && taken < end; taken++) this.#next.remove(taken)
     return end - block
   }
+
+  afterSwitch(): void {
+    this.#next?.afterSwitch?.()
+  }
 }

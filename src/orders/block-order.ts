@@ -37,4 +37,9 @@ export interface BlockOrder {
   next(limit?: number): BlockRun | undefined
   /** Takes up to `limit` available blocks from `block` on without a gap, whatever their turn; returns how many. For ranges known to cost nothing. */
   takeFrom(block: number, limit: number): number
+  /**
+   * The disk was handed over, and the set is what its new owner lacks: blocks it is likely to want soon go first from here on. Reaches the orders
+   * behind this one; absent when it makes no difference.
+   */
+  afterSwitch?(): void
 }

@@ -72,4 +72,9 @@ export class PriorityBlockOrder implements BlockOrder {
   takeFrom(block: number, limit: number): number {
     return this.#next.takeFrom(block, limit)
   }
+
+  /** What is asked for still goes before what is likely to be. */
+  afterSwitch(): void {
+    this.#next.afterSwitch?.()
+  }
 }

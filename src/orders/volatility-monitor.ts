@@ -39,12 +39,13 @@ export class VolatilityMonitor extends StorageWrapper implements BlockOrder {
   readonly #next: BlockOrder | undefined
   readonly #run: BlockRun = { start: 0, count: 0, type: 'standard' }
   #halvedAt: number
+  #hottestFirst = false
   #picks = 0
   #count = 0
   #cursor = 0
-  /** This walk takes blocks up to this level. */
+  /** This walk takes blocks up to this rank. */
   #level = 0
-  /** Lowest level that this walk has skipped. */
+  /** Lowest rank that this walk has skipped. */
   #skipped = HIGHEST_LEVEL + 1
   zeroAt?: (offset: number, length: number) => Promise<number>
   writeAtSync?: (data: Uint8Array, offset: number) => number
@@ -102,7 +103,7 @@ export class VolatilityMonitor extends StorageWrapper implements BlockOrder {
 
   add(block: number): void {
     if (this.#blocks.set(block)) this.#count++
-    const level = this.#counters.level(block)
+    const level = this.#rank(block)
     if (level < this.#level) this.#startWalk(level)
     else if (level === this.#level) this.#cursor = Math.min(this.#cursor, block)
     else this.#skipped = Math.min(this.#skipped, level)
@@ -125,7 +126,7 @@ export class VolatilityMonitor extends StorageWrapper implements BlockOrder {
     const start = this.#calmest()
     let end = start + 1
     const last = Math.min(start + limit, this.numBlocks)
-    while (end < last && this.#blocks.test(end) && this.#counters.level(end) <= this.#level) end++
+    while (end < last && this.#blocks.test(end) && this.#rank(end) <= this.#level) end++
     this.#take(start, end)
     this.#cursor = end
     this.#run.start = start
@@ -139,11 +140,24 @@ export class VolatilityMonitor extends StorageWrapper implements BlockOrder {
     return end - block
   }
 
-  /** The first block of the lowest level there is. The set is not empty. */
+  /** From here on the most volatile blocks go first: who writes a block in part needs the rest of it. */
+  afterSwitch(): void {
+    this.#hottestFirst = true
+    this.#startWalk(0)
+    this.#next?.afterSwitch?.()
+  }
+
+  /** The place of a block in the order of walks: its level, or how far it is from the highest. */
+  #rank(block: number): number {
+    const level = this.#counters.level(block)
+    return this.#hottestFirst ? HIGHEST_LEVEL - level : level
+  }
+
+  /** The first block of the lowest rank there is. The set is not empty. */
   #calmest(): number {
     for (;;) {
       for (let block = this.#blocks.nextSet(this.#cursor); block >= 0; block = this.#blocks.nextSet(block + 1)) {
-        const level = this.#counters.level(block)
+        const level = this.#rank(block)
         if (level <= this.#level) return block
         if (level < this.#skipped) this.#skipped = level
       }
