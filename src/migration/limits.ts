@@ -58,11 +58,29 @@ export const FRUITLESS_ROUNDS = 2
 /** Longest name of a boot that a journal keeps: systems use 36 characters. */
 export const BOOT_ID_BYTES = 64
 
-/** Longest record of a journal: a page map with one byte for each of 2^20 pages, and what stands before it. */
-export const LARGEST_RECORD_BYTES = 2 ** 20 + 4096
+/** Pages of 256 blocks that a journal keeps: a disk of 2^28 blocks, 16 TiB of 64 KiB. */
+export const LARGEST_PAGE_COUNT = 2 ** 20
+
+/** Longest record of a journal: a page map with one byte for each page, and what stands before it. */
+export const LARGEST_RECORD_BYTES = LARGEST_PAGE_COUNT + 4096
 
 /** Bytes of one read while a journal is loaded: some hundred pages, and no more memory than a run of blocks. */
 export const JOURNAL_READ_BYTES = 2 ** 20
 
 /** Journal writes under way at once when many pages changed. */
 export const JOURNAL_WRITES = 16
+
+/** Between two looks at whether a pass still pays: some milliseconds of a fast link, and few enough that the look costs nothing. */
+export const SLICE_BYTES = 2 ** 23
+
+/**
+ * Copies that the writer may make void before an `auto` migration hands the disk over, as a share of the disk. Each of them is sent twice, so
+ * this bounds what moving ahead can cost, whatever the writer does: 1.04 times the disk is sent at most, and what becomes dirty while the last runs land.
+ */
+export const RESENT_SHARE = 0.04
+
+/** How long is measured before limits in time are refused: a slow start of the link should not decide. */
+export const PROBE_MS = 250
+
+/** Share of the time to the deadline kept in hand for what cannot be measured before: hand-over, last flush, a link that gets slower. */
+export const DEADLINE_RESERVE = 0.05

@@ -15,15 +15,30 @@ export interface DirtyTracker {
   readonly remote: TrackingStorageProvider
 }
 
+/** Who wants to know of accesses before and after they happen, such as a journal. Ranges are as they were asked for, in bytes, not yet checked. */
+export interface AccessHooks {
+  /**
+   * Before anything of a write, or of a `zeroAt`, reaches the storage. The write waits for the promise, past the gate, so `lock` waits too, and
+   * fails with it: then nothing was written, and its blocks count as dirty as after any failed write. Undefined lets it go on at once.
+   */
+  beforeWrite(offset: number, length: number): Promise<void> | undefined
+  /** After a write ended, however it ended, and after its blocks became dirty; once for each call of `beforeWrite`. */
+  afterWrite?(offset: number, length: number): void
+  /** Before a block is read, or asked for as a hole, through `remote`, and after tracking was switched on. */
+  beforeRead?(offset: number, length: number): void
+}
+
 /**
  * Puts a tracker over a disk. From here on the application writes to `local` only; a write past it is not seen.
  *
  * A block that was never read through `remote` costs nothing: it will be read later anyway. State: two bits per block.
+ *
+ * With `hooks`, `local` has no `writeAtSync`: a synchronous write cannot wait for a journal. Without, they cost nothing.
  */
-export function createDirtyTracker(source: StorageProvider, blockSize: number): DirtyTracker {
+export function createDirtyTracker(source: StorageProvider, blockSize: number, hooks?: AccessHooks): DirtyTracker {
   const blocks = new TrackedBlocks(source.size, checkBlockSize('blockSize', blockSize))
-  const local = new Lockable(new LocalFace(source, blocks))
-  return { local, remote: new RemoteFace(source, blocks, local) }
+  const local = new Lockable(hooks ? new HookedFace(source, blocks, hooks) : new LocalFace(source, blocks))
+  return { local, remote: new RemoteFace(source, blocks, local, hooks) }
 }
 
 /** Which blocks are watched and which of them were written since. A block is dirty only while it is watched. */
@@ -128,41 +143,79 @@ class LocalFace extends StorageWrapper {
   }
 }
 
+/** As {@link LocalFace}, and has somebody know of each write first. */
+class HookedFace extends StorageWrapper {
+  readonly #blocks: TrackedBlocks
+  readonly #hooks: AccessHooks
+  zeroAt?: (offset: number, length: number) => Promise<number>
+
+  constructor(source: StorageProvider, blocks: TrackedBlocks, hooks: AccessHooks) {
+    super(source)
+    this.#blocks = blocks
+    this.#hooks = hooks
+    if (source.zeroAt) {
+      this.zeroAt = (offset, length) => this.#write(offset, length, () => source.zeroAt!(offset, length))
+    }
+  }
+
+  override writeAt(data: Uint8Array, offset: number, options?: IoOptions): Promise<number> {
+    return this.#write(offset, data.length, () => this.inner.writeAt(data, offset, options))
+  }
+
+  async #write(offset: number, length: number, write: () => Promise<number>): Promise<number> {
+    try {
+      const ready = this.#hooks.beforeWrite(offset, length)
+      if (ready) await ready
+      return await write()
+    } finally {
+      this.#blocks.mark(offset, length)
+      this.#hooks.afterWrite?.(offset, length)
+    }
+  }
+}
+
 /** Switches tracking on *before* it reads: a write that lands in between is then at worst sent twice, never missed. */
 class RemoteFace extends StorageWrapper implements TrackingStorageProvider {
   readonly blockSize: number
   readonly #blocks: TrackedBlocks
   readonly #local: Lockable
+  readonly #hooks: AccessHooks | undefined
   /** The function that gives the claim back; it is its own proof of whose claim it is. */
   #claim: (() => void) | undefined
   zeroAt?: (offset: number, length: number) => Promise<number>
   writeAtSync?: (data: Uint8Array, offset: number) => number
 
-  constructor(source: StorageProvider, blocks: TrackedBlocks, local: Lockable) {
+  constructor(source: StorageProvider, blocks: TrackedBlocks, local: Lockable, hooks?: AccessHooks) {
     super(source)
     this.blockSize = blocks.blockSize
     this.#blocks = blocks
     this.#local = local
+    this.#hooks = hooks
     if (source.zeroAt) this.zeroAt = (offset, length) => source.zeroAt!(offset, length)
     if (source.writeAtSync) this.writeAtSync = (data, offset) => source.writeAtSync!(data, offset)
     if (source.readAtSync) {
       this.readAtSync = (target, offset) => {
-        blocks.track(offset, target.length)
+        this.#reading(offset, target.length)
         return source.readAtSync!(target, offset)
       }
     }
     if (source.extents) {
       this.extents = (offset, length): Promise<readonly Extent[]> => {
         // An answer "this is a hole" stands for a read of zeroes.
-        blocks.track(offset, length)
+        this.#reading(offset, length)
         return source.extents!(offset, length)
       }
     }
   }
 
   override readAt(target: Uint8Array, offset: number, options?: IoOptions): Promise<number> {
-    this.#blocks.track(offset, target.length)
+    this.#reading(offset, target.length)
     return this.inner.readAt(target, offset, options)
+  }
+
+  #reading(offset: number, length: number): void {
+    this.#blocks.track(offset, length)
+    this.#hooks?.beforeRead?.(offset, length)
   }
 
   get dirtyBlocks(): number {

@@ -84,6 +84,12 @@ export class BlockDigests {
 
   /** Notes that what is stored in neighbouring blocks may have changed: their digests are no longer known. */
   forget(start: number, count: number): void {
+    if (count === 1) {
+      if (!this.known.clear(start)) return
+      this.#knownBlocks--
+      this.#changedSlices.set(Math.floor(start / SLICE_BLOCKS))
+      return
+    }
     const forgotten = this.known.count(start, start + count)
     if (forgotten === 0) return
     this.#knownBlocks -= forgotten
@@ -98,7 +104,8 @@ export class BlockDigests {
   bar(start: number, count: number): void {
     this.forget(start, count)
     this.#barred ??= new Bitfield(this.blockCount)
-    this.#barred.setRange(start, start + count)
+    if (count === 1) this.#barred.set(start)
+    else this.#barred.setRange(start, start + count)
   }
 
   /** Lets neighbouring blocks be known again, once they are noted: they are about to be read anew. */

@@ -1,0 +1,82 @@
+/** What a journal holds of a page. In the order of their numbers in a record. */
+export const PAGE_KIND = {
+  /** Nothing is known of it. */
+  none: 0,
+  /** Its slices are stored. */
+  stored: 1,
+  /** Every block is known to be zero, and the disk was flushed since. */
+  zero: 2,
+  /** Every block is known to be zero. */
+  zeroUnflushed: 3,
+} as const
+
+/** One of {@link PAGE_KIND}. */
+export type PageKind = (typeof PAGE_KIND)[keyof typeof PAGE_KIND]
+
+/** Which pages of a disk are stored at all: a terabyte of zeroes is one run, so that loading it reads nothing. */
+export class PageMap {
+  readonly #kinds: Uint8Array
+
+  constructor(pageCount: number) {
+    this.#kinds = new Uint8Array(pageCount)
+  }
+
+  get pageCount(): number {
+    return this.#kinds.length
+  }
+
+  kind(page: number): PageKind {
+    return this.#kinds[page] as PageKind
+  }
+
+  /** Says whether that is a change. */
+  set(page: number, kind: PageKind): boolean {
+    const isChange = this.#kinds[page] !== kind
+    this.#kinds[page] = kind
+    return isChange
+  }
+
+  /** Visits the runs of neighbouring pages of one kind, in order. */
+  forEachRun(visit: (first: number, count: number, kind: PageKind) => void): void {
+    const kinds = this.#kinds
+    for (let first = 0; first < kinds.length; ) {
+      let end = first + 1
+      while (end < kinds.length && kinds[end] === kinds[first]) end++
+      visit(first, end - first, kinds[first] as PageKind)
+      first = end
+    }
+  }
+
+  /** One LEB128 number for each run: four times its length less one, plus the kind. At most a byte for each page. */
+  encode(): Uint8Array {
+    const bytes: number[] = []
+    this.forEachRun((_, count, kind) => {
+      let value = (count - 1) * 4 + kind
+      for (; value >= 0x80; value = Math.floor(value / 0x80)) bytes.push((value % 0x80) | 0x80)
+      bytes.push(value)
+    })
+    return Uint8Array.from(bytes)
+  }
+
+  /** What {@link encode} wrote for as many pages; undefined for anything else. */
+  static decode(bytes: Uint8Array, pageCount: number): PageMap | undefined {
+    const map = new PageMap(pageCount)
+    let page = 0
+    for (let at = 0; at < bytes.length; ) {
+      let value = 0
+      let scale = 1
+      for (;;) {
+        const byte = bytes[at++]
+        if (byte === undefined || scale > 2 ** 35) return undefined
+        value += (byte & 0x7f) * scale
+        if (byte < 0x80) break
+        scale *= 0x80
+      }
+      const count = Math.floor(value / 4) + 1
+      if (count > pageCount - page) return undefined
+      map.#kinds.fill(value % 4, page, page + count)
+      page += count
+    }
+    return page === pageCount ? map : undefined
+  }
+}

@@ -1,0 +1,216 @@
+import { Bitfield } from '../../bitfield/bitfield.ts'
+import { type BlockDigests, PAGE_BLOCKS, SLICE_BLOCKS } from '../../storage/block-digests.ts'
+import { JOURNAL_WRITES } from '../limits.ts'
+import { type DigestPages, PAGE_SLICES } from './digest-pages.ts'
+import { PAGE_KIND, type PageKind, type PageMap } from './page-map.ts'
+
+/** Neighbouring slices ready to be written. */
+interface SliceRun {
+  readonly first: number
+  readonly bytes: Uint8Array
+}
+
+/** What one store is to write, and what the map says once it is written. */
+interface Plan {
+  readonly runs: SliceRun[]
+  readonly kinds: [page: number, kind: PageKind][]
+}
+
+/**
+ * Brings slices of digests to the place, and keeps what the place may know. One store at a time.
+ *
+ * Everything is decided in one go when a store begins, so what is written is what was known at one moment. What fails is written again by
+ * the next store. A page that comes to be stored is written whole: what lay there may be older than the last time it was all zero.
+ */
+export class SliceWriter {
+  /** Slices of which the place may say something. */
+  readonly told: Bitfield
+  /** Slices of which it shall say nothing until all their blocks are known. */
+  readonly struck: Bitfield
+  /** Given to what was written last. */
+  stamp = 0
+  mapChanged = false
+  readonly map: PageMap
+  readonly #digests: BlockDigests
+  readonly pages: DigestPages
+  /** Blocks that a flush under way covers. */
+  readonly #flushing = new Set<Bitfield>()
+
+  constructor(digests: BlockDigests, pages: DigestPages, map: PageMap) {
+    this.#digests = digests
+    this.pages = pages
+    this.map = map
+    this.told = new Bitfield(digests.sliceCount)
+    this.struck = new Bitfield(digests.sliceCount)
+  }
+
+  /** Whether the place may say something of a slice of neighbouring blocks. */
+  isTold(start: number, count: number): boolean {
+    const first = Math.floor(start / SLICE_BLOCKS)
+    if (count === 0) return false
+    const last = Math.floor((start + count - 1) / SLICE_BLOCKS)
+    if (first === last) return this.told.test(first)
+    const found = this.told.nextSet(first)
+    return found >= 0 && found <= last
+  }
+
+  /** Runs `flush`; when it succeeds, blocks noted before count as flushed. */
+  async duringFlush(flush: () => Promise<void>): Promise<void> {
+    const covered = this.#digests.takeUnflushed()
+    this.#flushing.add(covered)
+    try {
+      await flush()
+    } catch (error) {
+      this.#digests.unflushedAgain(covered)
+      throw error
+    } finally {
+      this.#flushing.delete(covered)
+      covered.free()
+    }
+  }
+
+  /** Writes the slices that changed. */
+  async store(life: Uint8Array): Promise<void> {
+    const changed = this.#digests.takeChangedSlices()
+    try {
+      const slices = new Uint32Array(changed.count())
+      changed.collect(slices)
+      await this.#carryOut(this.#plan(life, slices))
+    } catch (error) {
+      this.#digests.changedAgain(changed)
+      throw error
+    } finally {
+      changed.free()
+    }
+  }
+
+  /** Writes that nothing is known of some slices; they are struck already. */
+  async strike(life: Uint8Array, slices: readonly number[]): Promise<void> {
+    await this.#carryOut(this.#plan(life, Uint32Array.from(slices).sort()))
+  }
+
+  /** What was struck and written, and possibly the record of it: the place says nothing of these. */
+  untold(slices: readonly number[]): void {
+    for (const slice of slices) if (this.struck.test(slice)) this.told.clear(slice)
+  }
+
+  /** After a flush of the disk: pages of zeroes that it covered need no doubt any more. */
+  settleZeroes(): void {
+    this.map.forEachRun((first, count, kind) => {
+      if (kind !== PAGE_KIND.zeroUnflushed) return
+      for (let page = first; page < first + count; page++) {
+        if (this.isUnflushed(page)) continue
+        this.map.set(page, PAGE_KIND.zero)
+        this.mapChanged = true
+      }
+    })
+  }
+
+  /** The place says nothing any more. */
+  forgetAll(): void {
+    this.told.clearAll()
+    this.struck.clearAll()
+    for (let page = 0; page < this.map.pageCount; page++) this.map.set(page, PAGE_KIND.none)
+    const all = new Bitfield(this.#digests.sliceCount)
+    all.setAll()
+    this.#digests.changedAgain(all)
+    all.free()
+  }
+
+  free(): void {
+    this.told.free()
+    this.struck.free()
+  }
+
+  isUnflushed(page: number): boolean {
+    const start = page * PAGE_BLOCKS
+    const end = Math.min(start + PAGE_BLOCKS, this.#digests.blockCount)
+    const any = (field: Bitfield) => {
+      const found = field.nextSet(start)
+      return found >= 0 && found < end
+    }
+    if (any(this.#digests.unflushed)) return true
+    for (const covered of this.#flushing) if (any(covered)) return true
+    return false
+  }
+
+  #plan(life: Uint8Array, slices: Uint32Array): Plan {
+    const plan: Plan = { runs: [], kinds: [] }
+    this.stamp++
+    for (let index = 0; index < slices.length; ) {
+      const page = Math.floor(slices[index]! / PAGE_SLICES)
+      let end = index + 1
+      while (end < slices.length && Math.floor(slices[end]! / PAGE_SLICES) === page) end++
+      this.#planPage(plan, life, page, slices.subarray(index, end))
+      index = end
+    }
+    return plan
+  }
+
+  #planPage(plan: Plan, life: Uint8Array, page: number, changed: Uint32Array): void {
+    const first = page * PAGE_SLICES
+    const end = Math.min(first + PAGE_SLICES, this.#digests.sliceCount)
+    for (let slice = first; slice < end; slice++)
+      if (this.struck.test(slice) && this.#isWhole(slice)) this.struck.clear(slice)
+    const kind = this.map.kind(page)
+    if (this.#digests.isKnownZero(page)) {
+      this.told.setRange(first, end)
+      plan.kinds.push([page, this.isUnflushed(page) ? PAGE_KIND.zeroUnflushed : PAGE_KIND.zero])
+      return
+    }
+    const isWhole = kind !== PAGE_KIND.stored
+    // What the place says nothing of, and shall say nothing of, need not be said again.
+    const wanted = isWhole
+      ? range(first, end)
+      : [...changed].filter((slice) => this.told.test(slice) || this.#isToTell(slice))
+    if (isWhole && kind === PAGE_KIND.none && !wanted.some((slice) => this.#isToTell(slice))) return
+    for (let at = 0; at < wanted.length; ) {
+      let count = 1
+      while (wanted[at + count] === wanted[at]! + count) count++
+      const slices = { first: wanted[at]!, count }
+      plan.runs.push({ first: slices.first, bytes: this.#encode(life, slices) })
+      at += count
+    }
+    plan.kinds.push([page, PAGE_KIND.stored])
+  }
+
+  #encode(life: Uint8Array, slices: { first: number; count: number }): Uint8Array {
+    const page = Math.floor(slices.first / PAGE_SLICES)
+    const unflushed = this.#digests.bits(this.#digests.unflushed, page)
+    for (const covered of this.#flushing) {
+      for (const [index, byte] of this.#digests.bits(covered, page).entries()) unflushed[index]! |= byte
+    }
+    const isTold = (slice: number) => {
+      const tells = this.#isToTell(slice)
+      if (tells) this.told.set(slice)
+      return tells
+    }
+    return this.pages.encode(this.#digests, { slices, life, stamp: this.stamp, unflushed, isTold })
+  }
+
+  async #carryOut({ runs, kinds }: Plan): Promise<void> {
+    for (let at = 0; at < runs.length; at += JOURNAL_WRITES) {
+      const writes = runs.slice(at, at + JOURNAL_WRITES).map(({ first, bytes }) => this.pages.write(first, bytes))
+      // All of them, also after a failure: the next store may write the same slices.
+      const failed = (await Promise.allSettled(writes)).find((end) => end.status === 'rejected')
+      if (failed) throw failed.reason
+    }
+    for (const [page, kind] of kinds) if (this.map.set(page, kind)) this.mapChanged = true
+  }
+
+  #isToTell(slice: number): boolean {
+    if (this.struck.test(slice)) return false
+    const known = this.#digests.known.nextSet(slice * SLICE_BLOCKS)
+    return known >= 0 && known < (slice + 1) * SLICE_BLOCKS
+  }
+
+  /** Whether every block of a slice is known. */
+  #isWhole(slice: number): boolean {
+    const end = Math.min((slice + 1) * SLICE_BLOCKS, this.#digests.blockCount)
+    return this.#digests.known.nextClear(slice * SLICE_BLOCKS, end) === end
+  }
+}
+
+function range(first: number, end: number): number[] {
+  return Array.from({ length: end - first }, (_, index) => first + index)
+}
