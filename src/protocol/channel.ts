@@ -1,3 +1,14 @@
+/** Memory that bytes arrive in, for {@link Channel.receiveInto}. */
+export interface ByteSink {
+  /** Where the next bytes go, at least one. Lent to the channel until it calls `filled`, or asks again. */
+  room(): Uint8Array
+  /**
+   * So many bytes have come, at the start of the room last given. While a returned promise is pending, none come and the peer is held back; one
+   * that rejects aborts the channel.
+   */
+  filled(bytes: number): Promise<void> | void
+}
+
 /**
  * What a transport gives: an ordered pipe of bytes to one peer, in both directions. Whole or ended: a byte that was lost ends the channel, it is
  * never skipped. Borders between sends are not kept; who needs messages frames them.
@@ -27,6 +38,11 @@ export interface Channel {
    * Set it at once, also where nothing is expected: some transports notice the end of the peer only by reading.
    */
   receive(handler: (bytes: Uint8Array) => Promise<void> | void): void
+  /**
+   * As {@link receive}, and instead of it, but what arrives is put where the sink wants it, without a buffer in between. Only on transports that
+   * can: over loopback, where memory is the limit, TCP is half as fast again with it.
+   */
+  receiveInto?(sink: ByteSink): void
   /**
    * Ends the channel in order: what was sent before still arrives, and so does what the peer sends until its receiver has taken all of it.
    * Waits for that receiver, however slow; `abort` ends the wait. Idempotent; resolves when the channel has ended, however it ended.

@@ -1,7 +1,7 @@
 import { assert } from '../errors/assert.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import { FRAME_HEADER_BYTES, type Frame } from './frame.ts'
-import { FIRST_PAYLOAD_BYTES, LARGEST_PAYLOAD_BYTES, PAYLOAD_GROWTH } from './limits.ts'
+import { FIRST_PAYLOAD_BYTES, GATHERED_FRAMES_BYTES, LARGEST_PAYLOAD_BYTES, PAYLOAD_GROWTH } from './limits.ts'
 import type { PayloadPool } from './payload-pool.ts'
 
 /** What the decoder does: collects a header, collects a payload, hands a frame out, or has met an error and reads no more. */
@@ -10,8 +10,12 @@ export type FrameDecoderState = 'header' | 'payload' | 'delivery' | 'failed'
 const NOTHING = new Uint8Array(0)
 
 /**
- * Finds the frames in a stream of bytes that comes in slices cut anywhere. A payload that lies within one slice is handed out as a view of
- * it; one that is cut is put together once, in a buffer that grows with what has come and not with what was promised.
+ * Finds the frames in a stream of bytes, which comes in slices cut anywhere ({@link push}) or is read to where the decoder wants it
+ * ({@link room}, {@link filled}).
+ *
+ * A payload that lies within one slice is handed out as a view of it; one that is cut is put together once, in a buffer that grows with what
+ * has come and not with what was promised. Of what is read to the decoder's room, long payloads are not copied at all: each is read, with
+ * the header behind it, into a buffer of its own.
  */
 export class FrameDecoder {
   readonly #limit: number
@@ -23,8 +27,11 @@ export class FrameDecoder {
   #dev = 0
   #id = 0
   #length = 0
+  /** Has room for the header behind the payload, too. */
   #buffer: Uint8Array = NOTHING
   #filled = 0
+  /** Where short frames are read to, several at once; made when it is asked for. */
+  #gathered: Uint8Array | undefined
 
   /**
    * `limit` is the largest payload in bytes that was agreed, `LARGEST_PAYLOAD_BYTES` before anything was. Payloads that come in pieces are put
@@ -46,18 +53,31 @@ export class FrameDecoder {
    * @throws StorageError `MALFORMED` for an empty payload, `LIMIT_EXCEEDED` for one above the limit.
    */
   push(slice: Uint8Array, onFrame: (frame: Frame) => void): void {
-    assert(this.#state !== 'delivery', 'a frame is handled before the next slice is read')
-    if (this.#state === 'failed') throw this.#failure
-    try {
-      let at = 0
-      while (at < slice.length)
-        at = this.#state === 'header' ? this.#readHeader(slice, at, onFrame) : this.#readPayload(slice, at, onFrame)
-    } catch (error) {
-      this.#state = 'failed'
-      this.#failure = error
-      this.#buffer = NOTHING
-      throw error
+    this.#read(() => this.#readSlice(slice, onFrame))
+  }
+
+  /** Where the next bytes of the stream should be put, to be told by {@link filled}; at least one. */
+  room(): Uint8Array {
+    if (this.#isDirect) {
+      if (this.#filled === this.#buffer.length) this.#grow(this.#filled + 1)
+      return this.#buffer.subarray(this.#filled)
     }
+    this.#gathered ??= new Uint8Array(GATHERED_FRAMES_BYTES)
+    return this.#gathered
+  }
+
+  /** So many bytes were put to the start of the last {@link room}. Otherwise as {@link push}; payloads are valid as long as wanted. */
+  filled(bytes: number, onFrame: (frame: Frame) => void): void {
+    this.#read(() => {
+      if (this.#isDirect) this.#readInPlace(bytes, onFrame)
+      // The room is used again, and payloads are not to be written to: a short one within it is copied.
+      else
+        this.#readSlice(this.#gathered!.subarray(0, bytes), (frame) =>
+          onFrame(
+            frame.payload.buffer === this.#gathered!.buffer ? { ...frame, payload: frame.payload.slice() } : frame,
+          ),
+        )
+    })
   }
 
   /** To be called when the stream has ended. @throws StorageError `MALFORMED` when it ended within a frame. */
@@ -67,6 +87,42 @@ export class FrameDecoder {
     if (this.#state === 'header' && came === 0) return
     const context = { came, expected: this.#state === 'header' ? FRAME_HEADER_BYTES : this.#length }
     throw new StorageError('MALFORMED', `The stream ended within the ${this.#state} of a frame.`, { context })
+  }
+
+  /** Whether a long payload has begun, which is read to where it stays. */
+  get #isDirect(): boolean {
+    return this.#state === 'payload' && this.#length >= GATHERED_FRAMES_BYTES
+  }
+
+  #read(read: () => void): void {
+    assert(this.#state !== 'delivery', 'a frame is handled before the next slice is read')
+    if (this.#state === 'failed') throw this.#failure
+    try {
+      read()
+    } catch (error) {
+      this.#state = 'failed'
+      this.#failure = error
+      this.#buffer = NOTHING
+      throw error
+    }
+  }
+
+  #readSlice(slice: Uint8Array, onFrame: (frame: Frame) => void): void {
+    let at = 0
+    while (at < slice.length)
+      at = this.#state === 'header' ? this.#readHeader(slice, at, onFrame) : this.#readPayload(slice, at, onFrame)
+  }
+
+  /** Of bytes that lie in the payload's buffer already, and maybe in the room for a header behind it. */
+  #readInPlace(bytes: number, onFrame: (frame: Frame) => void): void {
+    this.#filled += bytes
+    const behind = this.#filled - this.#length
+    if (behind < 0) return
+    const payload = this.#buffer.subarray(0, this.#length)
+    this.#header.set(this.#buffer.subarray(this.#length, this.#filled))
+    this.#headerBytes = behind
+    this.#deliver(payload, onFrame)
+    if (behind === FRAME_HEADER_BYTES) this.#readHeader(NOTHING, 0, onFrame)
   }
 
   /** Reads a header from `at`, and the payload too if all of it is there; returns where it stopped. */
@@ -92,7 +148,7 @@ export class FrameDecoder {
     }
     this.#state = 'payload'
     this.#filled = 0
-    const length = Math.min(this.#length, Math.max(FIRST_PAYLOAD_BYTES, slice.length - end))
+    const length = Math.min(this.#length, Math.max(FIRST_PAYLOAD_BYTES, slice.length - end)) + FRAME_HEADER_BYTES
     this.#buffer = this.#pool?.take(length) ?? new Uint8Array(length)
     return end
   }
@@ -101,23 +157,26 @@ export class FrameDecoder {
   #readPayload(slice: Uint8Array, at: number, onFrame: (frame: Frame) => void): number {
     const end = Math.min(slice.length, at + this.#length - this.#filled)
     const filled = this.#filled + end - at
-    if (filled > this.#buffer.length) {
-      const grown = new Uint8Array(Math.min(this.#length, Math.max(filled, this.#buffer.length * PAYLOAD_GROWTH)))
-      grown.set(this.#buffer.subarray(0, this.#filled))
-      this.#buffer = grown
-    }
+    if (filled > this.#buffer.length) this.#grow(filled)
     this.#buffer.set(slice.subarray(at, end), this.#filled)
     this.#filled = filled
     if (filled === this.#length) {
-      const payload = this.#buffer
-      this.#buffer = NOTHING
-      this.#deliver(payload, onFrame)
+      this.#deliver(this.#buffer.subarray(0, filled), onFrame)
     }
     return end
   }
 
+  /** A larger buffer, of at least so many bytes. */
+  #grow(least: number): void {
+    const length = Math.min(this.#length + FRAME_HEADER_BYTES, Math.max(least, this.#buffer.length * PAYLOAD_GROWTH))
+    const grown = new Uint8Array(length)
+    grown.set(this.#buffer.subarray(0, this.#filled))
+    this.#buffer = grown
+  }
+
   #deliver(payload: Uint8Array, onFrame: (frame: Frame) => void): void {
     this.#state = 'delivery'
+    this.#buffer = NOTHING
     onFrame({ dev: this.#dev, id: this.#id, payload })
     this.#state = 'header'
   }

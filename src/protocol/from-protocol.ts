@@ -3,15 +3,15 @@ import type { StorageProvider } from '../storage/provider.ts'
 import { ArrivingWrites } from './arriving-writes.ts'
 import { BlockGenerations } from './block-generations.ts'
 import { answerHandOver, type HandOverParty } from './hand-over-requests.ts'
-import { ACK_RANGES, READ_BYTES } from './limits.ts'
-import type { AckRange } from './packets/acks.ts'
+import { READ_BYTES } from './limits.ts'
 import type { DevInfo } from './packets/dev-info.ts'
 import type { Event } from './packets/event.ts'
 import { expandWrite } from './packets/expand-write.ts'
 import type { Packet } from './packets/packet.ts'
 import type { WriteAt } from './packets/write-at.ts'
 import { failureOf } from './peer-error.ts'
-import type { ProtocolRW } from './protocol-rw.ts'
+import type { ProtocolRW, SendOptions } from './protocol-rw.ts'
+import { WriteAcks } from './write-acks.ts'
 
 /** Where the blocks of a device go, and who hears the rest. What a member throws is the answer to the request. */
 export interface ArrivingDevice {
@@ -48,7 +48,7 @@ export class FromProtocol {
   #info: DevInfo | undefined
   readonly #generations = new BlockGenerations()
   readonly #writes = new ArrivingWrites(this.#generations)
-  #acks: AckRange[] = []
+  readonly #acks: WriteAcks
   /** The source has said that it is done; what it writes after that is not for it to write. */
   #isCompleted = false
 
@@ -65,6 +65,7 @@ export class FromProtocol {
     this.#device = Promise.race([info, ended]).then((info) => this.#place(info))
     this.announced = this.#device.then(() => info)
     this.announced.catch(() => {}) // Whoever waits for it hears of it.
+    this.#acks = new WriteAcks(rw.clock, (ranges) => this.#tell({ kind: 'acks', ranges }, { urgent: false }))
     rw.handle(dev, (packet, id) => this.#serve(packet, id))
   }
 
@@ -77,12 +78,12 @@ export class FromProtocol {
 
   /** Asks for a range before its turn. */
   needAt(offset: number, length: number): void {
-    this.#tell({ kind: 'need-at', offset, length })
+    this.#tell({ kind: 'need-at', offset, length }, { urgent: true })
   }
 
   /** Says that a range is not wanted any more. */
   dontNeedAt(offset: number, length: number): void {
-    this.#tell({ kind: 'dont-need-at', offset, length })
+    this.#tell({ kind: 'dont-need-at', offset, length }, { urgent: true })
   }
 
   async #place(info: DevInfo): Promise<ArrivingDevice> {
@@ -92,9 +93,9 @@ export class FromProtocol {
     throw new StorageError('SIZE_MISMATCH', undefined, { context })
   }
 
-  #tell(packet: Packet): void {
+  #tell(packet: Packet, options: SendOptions): void {
     // A connection that has ended says so to everybody who waits.
-    this.#rw.post(this.#dev, packet, { urgent: true }).catch(() => {})
+    this.#rw.post(this.#dev, packet, options).catch(() => {})
   }
 
   #serve(packet: Packet, id: number): Promise<void> | void {
@@ -214,7 +215,7 @@ export class FromProtocol {
       await this.#store(provider, { offset: packet.offset, data }, generation)
     }
     if (this.#rw.dialect === 'silo') return { kind: 'write-at-response', bytes: length! % 2 ** 32 }
-    this.#acknowledge(id)
+    this.#acks.add(id, length!)
     return undefined
   }
 
@@ -290,25 +291,6 @@ export class FromProtocol {
     if (this.#rw.dialect !== 'silo') this.#generations.raise(blocks)
     device.invalidate?.(blocks)
     return { kind: 'dirty-list-response' }
-  }
-
-  /** Writes that end in one task of the host share an answer: each is a system call here and a wake-up over there. */
-  #acknowledge(id: number): void {
-    const last = this.#acks.at(-1)
-    if (last && last.firstId + last.count === id) this.#acks[this.#acks.length - 1] = { ...last, count: last.count + 1 }
-    else this.#acks.push({ firstId: id, count: 1 })
-    if (this.#acks.length > 1 || this.#acks[0]!.count > 1) return
-    // All that a socket has in store is read before the next task.
-    void this.#rw.clock.yield().then(() => this.#sendAcks())
-  }
-
-  #sendAcks(): void {
-    const ranges = this.#acks
-    this.#acks = []
-    for (let first = 0; first < ranges.length; first += ACK_RANGES) {
-      const part = ranges.slice(first, first + ACK_RANGES)
-      this.#rw.post(this.#dev, { kind: 'acks', ranges: part }).catch(() => {}) // As any answer to a peer that has gone.
-    }
   }
 }
 

@@ -24,6 +24,12 @@ export const LARGEST_PAYLOAD_BYTES = LARGEST_BLOCK_SIZE + MAPPED_BLOCKS * 16 + 4
  */
 export const FIRST_PAYLOAD_BYTES = 2 ** 20 + 4096
 
+/**
+ * Bytes that are read at once before a long payload is known to come: short frames come several at a time, and of a long one that begins
+ * among them this much is copied.
+ */
+export const GATHERED_FRAMES_BYTES = 2 ** 14
+
 /** Buffers kept for the next payloads that arrive in pieces: what a window has under way over loopback, 4 MiB of the usual frames. */
 export const POOLED_PAYLOADS = 16
 
@@ -140,6 +146,9 @@ export const PENDING_REQUESTS = 2 ** 16
 
 /** Bytes of requests being worked on before a connection stops reading: the peer's window, and as much again for a peer without one. */
 export const HANDLED_BYTES = 2 ** 25
+
+/** Bytes stored before their ack is sent at the latest: half the least window, so that a sender has the other half under way meanwhile. */
+export const ACK_BYTES = 2 ** 19
 
 /** Ranges in one packet of acks: more are sent in several. */
 export const ACK_RANGES = 4096

@@ -97,7 +97,11 @@ export class ProtocolRW {
     })
     for (const lane of lanes) {
       const decoder = new FrameDecoder(options.largestPayloadBytes, this.#pool)
-      lane.receive((slice) => this.#read(decoder, slice))
+      const onFrame = (frame: Frame) => this.#dispatch(frame)
+      if (lane.receiveInto) {
+        const filled = (bytes: number) => this.#read(() => decoder.filled(bytes, onFrame))
+        lane.receiveInto({ room: () => decoder.room(), filled })
+      } else lane.receive((slice) => this.#read(() => decoder.push(slice, onFrame)))
       void lane.ended.then((reason) => this.#laneEnded(decoder, reason))
     }
   }
@@ -226,12 +230,12 @@ export class ProtocolRW {
     return queue.push(encodeFrame(address, packet), { urgent })
   }
 
-  /** Handles what ends in a slice; a returned promise holds the lane back until there is room again. */
-  #read(decoder: FrameDecoder, slice: Uint8Array): Promise<void> | void {
+  /** Handles the frames that end in what came; a returned promise holds the lane back until there is room again. */
+  #read(decode: () => void): Promise<void> | void {
     if (this.#end) return
     this.onArrival?.()
     try {
-      decoder.push(slice, (frame) => this.#dispatch(frame))
+      decode()
     } catch (error) {
       this.fail(error)
     }

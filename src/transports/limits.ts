@@ -76,6 +76,9 @@ export const DATA_CHANNEL_LOW_BYTES = 512 * KiB
 /** Bytes of small sends a TCP socket holds copied before their senders wait for the system: some turns of work, a moment on the wire. */
 export const TCP_BUFFERED_BYTES = 256 * KiB
 
+/** Bytes of a buffer that a TCP socket reads into for a receiver without memory of its own: as large as the reads of Node itself. */
+export const TCP_READ_BYTES = 64 * KiB
+
 /** Bytes of one write to TLS, which copies and encrypts a write whole before any of it leaves. */
 export const TLS_WRITE_BYTES = 256 * KiB
 

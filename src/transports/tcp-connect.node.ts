@@ -5,7 +5,8 @@ import { type Clock, systemClock } from '../async/clock.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { Channel } from '../protocol/channel.ts'
 import { HANDSHAKE_TIMEOUT_MS } from './limits.ts'
-import { tcpChannel } from './tcp.node.ts'
+import { directTcpChannel, tcpChannel } from './tcp.node.ts'
+import { DirectIntake } from './tcp-intake.node.ts'
 
 /** Where {@link connectTcp} goes, and how. */
 export interface ConnectTcpOptions {
@@ -23,7 +24,9 @@ export interface ConnectTcpOptions {
 export async function connectTcp(options: ConnectTcpOptions): Promise<Channel> {
   const { host, port, tls, signal, clock = systemClock, timeoutMs = HANDSHAKE_TIMEOUT_MS } = options
   throwIfAborted(signal)
-  const transport = connect({ host, port, allowHalfOpen: true })
+  // TLS reads by itself.
+  const direct = tls ? undefined : new DirectIntake()
+  const transport = connect({ host, port, allowHalfOpen: true, ...(direct ? { onread: direct.onread } : {}) })
   // TLS over a socket of our own, since only that one can be reset.
   const name = isIP(host) === 0 ? { servername: host } : {}
   const socket: Socket = tls ? connectTls({ ...name, host, ...tls, socket: transport }) : transport
@@ -40,7 +43,7 @@ export async function connectTcp(options: ConnectTcpOptions): Promise<Channel> {
         (reason) => reject(reason),
       )
     })
-    return tcpChannel(socket, transport)
+    return direct ? directTcpChannel(socket, direct) : tcpChannel(socket, transport)
   } catch (cause) {
     // A later error of a socket nobody listens to any more would be uncaught.
     for (const each of [socket, transport]) each.on('error', () => {}).destroy()

@@ -1,8 +1,7 @@
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { StorageError } from '../errors/storage-error.ts'
-import type { Channel } from '../protocol/channel.ts'
-import { Inbox } from './inbox.ts'
+import type { ByteSink, Channel } from '../protocol/channel.ts'
 import {
   GATHERED_BYTES,
   PENDING_BYTES,
@@ -11,6 +10,7 @@ import {
   TCP_KEEP_ALIVE_MS,
   TLS_WRITE_BYTES,
 } from './limits.ts'
+import { type DirectIntake, type Intake, SliceIntake } from './tcp-intake.node.ts'
 
 /**
  * A channel over a connected TCP or TLS socket of Node; the bytes on the wire are those sent and nothing else, as Silo peers need it. The
@@ -27,6 +27,11 @@ export function tcpChannel(socket: Socket, transport: Socket = socket): Channel 
   return new TcpChannel(socket, transport)
 }
 
+/** As {@link tcpChannel}, for a socket that was made with the `onread` of this intake. */
+export function directTcpChannel(socket: Socket, intake: DirectIntake): Channel {
+  return new TcpChannel(socket, socket, intake)
+}
+
 /** The label of RFC 9266, channel bindings for TLS 1.3. */
 const EXPORTER_LABEL = 'EXPORTER-Channel-Binding'
 
@@ -36,17 +41,17 @@ class TcpChannel implements Channel {
   readonly ended: Promise<unknown>
   readonly #socket: Socket
   readonly #transport: Socket
-  readonly #inbox: Inbox
+  readonly #intake: Intake
+  readonly receiveInto?: (sink: ByteSink) => void
   readonly #settle: (reason: unknown) => void
   #state: 'open' | 'closing' = 'open'
   #end: { readonly reason: unknown } | undefined
   #failure: unknown
   #isClosed = false
-  #isPaused = false
   #pendingSends = 0
   #pendingBytes = 0
 
-  constructor(socket: Socket, transport: Socket) {
+  constructor(socket: Socket, transport: Socket, direct?: DirectIntake) {
     this.#socket = socket
     this.#transport = transport
     const binding = sessionBinding(socket)
@@ -56,11 +61,12 @@ class TcpChannel implements Channel {
       settle = resolve
     })
     this.#settle = settle
-    this.#inbox = new Inbox({
-      taken: () => {},
-      emptied: () => this.#goOn(),
-      failed: (reason) => this.abort(reason),
-    })
+    const events = { emptied: () => this.#goOn(), failed: (reason: unknown) => this.abort(reason) }
+    this.#intake = direct ?? new SliceIntake(socket, events)
+    if (direct) {
+      direct.attach(socket, events)
+      this.receiveInto = (sink) => direct.receiveInto(sink)
+    }
     // Without this, Node would end our direction by itself while sends still wait.
     socket.allowHalfOpen = true
     transport.setNoDelay(true)
@@ -108,14 +114,7 @@ class TcpChannel implements Channel {
   }
 
   receive(handler: (bytes: Uint8Array) => Promise<void> | void): void {
-    this.#inbox.receive(handler)
-    // Nothing is read before, so what comes early waits in the system and holds the peer back.
-    this.#socket.on('data', (bytes) => {
-      this.#inbox.push(bytes)
-      if (this.#inbox.isIdle) return
-      this.#isPaused = true
-      this.#socket.pause()
-    })
+    this.#intake.receive(handler)
   }
 
   async close(): Promise<void> {
@@ -154,15 +153,10 @@ class TcpChannel implements Channel {
   /** When the receiver is done with all that came: reads on, or ends in turn what the peer has ended. */
   #goOn(): void {
     // A FIN behind the last bytes is reported although reading is paused.
-    if (!this.#inbox.isIdle) return
+    if (!this.#intake.isIdle) return
     if (this.#isClosed) this.#closed()
     else if (this.#socket.readableEnded) this.#endSending()
-    else if (this.#isPaused) this.#readOn()
-  }
-
-  #readOn(): void {
-    this.#isPaused = false
-    this.#socket.resume()
+    else this.#intake.resume()
   }
 
   #endSending(): void {
@@ -176,13 +170,13 @@ class TcpChannel implements Channel {
     this.#isClosed = true
     const isOrderly = this.#socket.readableEnded && this.#socket.writableFinished && this.#failure === undefined
     if (!isOrderly) this.#finish(lost(this.#failure))
-    else if (this.#inbox.isIdle) this.#finish(undefined)
+    else if (this.#intake.isIdle) this.#finish(undefined)
   }
 
   #finish(reason: unknown): void {
     if (this.#end) return
     this.#end = { reason }
-    this.#inbox.stop()
+    this.#intake.stop()
     if (reason !== undefined) this.#cut()
     this.#settle(reason)
   }

@@ -6,6 +6,7 @@ import { FrameDecoder } from '../../src/protocol/frame-decoder.ts'
 import { FIRST_PAYLOAD_BYTES, LARGEST_PAYLOAD_BYTES } from '../../src/protocol/limits.ts'
 import { expandWrite } from '../../src/protocol/packets/expand-write.ts'
 import { decodePacket, encodePacket } from '../../src/protocol/packets/packet.ts'
+import { PayloadPool } from '../../src/protocol/payload-pool.ts'
 import { expectCode } from '../conformance/case.ts'
 import { propertyOptions } from '../support/seed.ts'
 import { conversation } from './packets/golden-vectors.ts'
@@ -68,6 +69,66 @@ describe('a decoder of frames', () => {
       expect(decoder.state).toBe('header')
     })
     fc.assert(property, propertyOptions(2000))
+  })
+
+  it('finds the same frames wherever it wants the bytes, and leaves payloads alone', () => {
+    const payload = fc
+      .tuple(fc.constantFrom(1, 5, 4096, 16_383, 16_384, 16_385, 70_000, 300_000, FIRST_PAYLOAD_BYTES + 5), fc.nat(255))
+      .map(([length, byte]) => new Uint8Array(length).fill(byte))
+    const frames = fc.array(fc.record({ dev: fc.nat(9), id: fc.nat(9), payload }), { maxLength: 8 })
+    const lengths = fc.array(fc.constantFrom(1, 11, 12, 13, 4096, 65_536, 2 ** 22), { minLength: 1, maxLength: 6 })
+    const property = fc.property(frames, lengths, fc.boolean(), (sent, cuts, pooled) => {
+      const bytes = join(...sent.flatMap((frame) => [header(frame.payload.length, frame), frame.payload]))
+      const decoder = new FrameDecoder(LARGEST_PAYLOAD_BYTES, pooled ? new PayloadPool() : undefined)
+      const came: Frame[] = []
+      const large = cuts.some((cut) => cut > 4096) ? cuts : [...cuts, 65_536]
+      for (let at = 0, turn = 0; at < bytes.length; turn++) {
+        const room = decoder.room()
+        const length = Math.min(room.length, bytes.length - at, large[turn % large.length]!)
+        room.set(bytes.subarray(at, at + length))
+        decoder.filled(length, (frame) => came.push(frame))
+        at += length
+      }
+      expect(came.map(({ dev, id, payload }) => [dev, id, payload.length])).toEqual(
+        sent.map(({ dev, id, payload }) => [dev, id, payload.length]),
+      )
+      for (const [index, frame] of came.entries()) {
+        expect(Buffer.compare(frame.payload, sent[index]!.payload), `payload ${index}`).toBe(0)
+      }
+      decoder.end()
+    })
+    fc.assert(property, propertyOptions(200))
+  })
+
+  it('reads a long payload to where it stays, with the header behind it', () => {
+    const decoder = new FrameDecoder()
+    decoder.room().set(header(100_000))
+    decoder.filled(12, () => {})
+    const room = decoder.room()
+    expect(room).toHaveLength(100_000 + 12)
+    room.set(header(200_000, { id: 8 }), 100_000)
+    const frames: Frame[] = []
+    decoder.filled(100_012, (frame) => frames.push(frame))
+    expect(frames[0]!.payload.buffer).toBe(room.buffer)
+    expect(decoder.room()).toHaveLength(200_012)
+    expect(decoder.room().buffer).not.toBe(room.buffer)
+  })
+
+  it('has room for no more than has come, fourfold, whatever a header promises', () => {
+    const decoder = new FrameDecoder()
+    decoder.room().set(header(LARGEST_PAYLOAD_BYTES))
+    decoder.filled(12, () => {})
+    expect(decoder.room().buffer.byteLength).toBe(FIRST_PAYLOAD_BYTES + 12)
+    decoder.filled(FIRST_PAYLOAD_BYTES + 12, () => {})
+    expect(decoder.room().buffer.byteLength).toBeLessThanOrEqual(4 * (FIRST_PAYLOAD_BYTES + 12))
+  })
+
+  it('fails in its own room as in a slice, and reads no more', async () => {
+    const decoder = new FrameDecoder()
+    decoder.room().set(header(0))
+    await expectCode(() => decoder.filled(12, () => {}), 'MALFORMED', 'a header')
+    expect(decoder.room().length).toBeGreaterThan(0)
+    await expectCode(() => decoder.filled(1, () => {}), 'MALFORMED', 'what comes behind it')
   })
 
   it('replays a recorded conversation, and every packet of it is written again byte for byte', () => {

@@ -52,6 +52,61 @@ describe('tcp', async () => {
   for (const { name, run } of channelConformance(await severablePairs())) it(name, run)
 })
 
+/** The channel with a `receive` that goes through `receiveInto`: rooms of some size, and a copy of what came in them. */
+function readDirectly(channel: Channel): Channel {
+  if (!channel.receiveInto) throw new Error('the channel cannot read into memory of its receiver')
+  const receiveInto = channel.receiveInto.bind(channel)
+  const receive: Channel['receive'] = (handler) => {
+    let turn = 0
+    let room = new Uint8Array(0)
+    receiveInto({
+      room: () => {
+        room = new Uint8Array([100_000, 1, 4096][turn++ % 3]!)
+        return room
+      },
+      filled: (bytes) => handler(room.slice(0, bytes)),
+    })
+  }
+  const { kind, ended } = channel
+  const send: Channel['send'] = (parts) => channel.send(parts)
+  return { kind, ended, send, receive, close: () => channel.close(), abort: (reason) => channel.abort(reason) }
+}
+
+describe('tcp that reads into memory of the receiver', async () => {
+  const { pair } = await listeningPairs(false)
+  const directPair = async () => {
+    const { a, b } = await pair()
+    return { a: readDirectly(a), b: readDirectly(b) }
+  }
+  for (const { name, run } of channelConformance(directPair)) it(name, run)
+
+  it.each(['receive', 'receiveInto'] as const)('brings what came before %s was called', async (how) => {
+    const { a, b } = await pair()
+    await a.send([Uint8Array.of(1, 2, 3)])
+    await systemClock.sleep(20)
+    const channel = how === 'receive' ? b : readDirectly(b)
+    const heard: number[] = []
+    channel.receive((bytes) => void heard.push(...bytes))
+    await a.send([Uint8Array.of(4, 5)])
+    await a.close()
+    expect(heard).toEqual([1, 2, 3, 4, 5])
+    expect(await b.ended).toBeUndefined()
+  })
+
+  it('notices a peer that has gone before there is a receiver', async () => {
+    const { a, b } = await pair()
+    a.abort(new Error('over'))
+    expect(errorCode(await b.ended)).toBe('PEER_LOST')
+  })
+
+  it('takes one receiver only', async () => {
+    const { a, b } = await pair()
+    b.receive(() => {})
+    expect(() => b.receiveInto!({ room: () => new Uint8Array(1), filled: () => {} })).toThrow(TypeError)
+    for (const channel of [a, b]) channel.abort(new Error('over'))
+  })
+})
+
 describe.skipIf(!certificate)('tls', async () => {
   const { pair } = await listeningPairs(true)
   for (const { name, run } of channelConformance(pair)) it(name, run)
