@@ -1,0 +1,220 @@
+import { Bitfield } from '../bitfield/bitfield.ts'
+import { StorageError } from '../errors/storage-error.ts'
+import { Lockable } from '../modules/lockable.ts'
+import { createWaitingCache, type WaitingCache } from '../modules/waiting-cache.ts'
+import type { Connection } from '../protocol/connection.ts'
+import { type ArrivingDevice, FromProtocol } from '../protocol/from-protocol.ts'
+import type { DevInfo } from '../protocol/packets/dev-info.ts'
+import type { StorageProvider } from '../storage/provider.ts'
+import { ArrivingFace } from './arriving-face.ts'
+import { ArrivingSession } from './arriving-session.ts'
+import type { DiskJournal } from './disk-journal.ts'
+import { checkOffer, type OfferedDisk } from './offered-disk.ts'
+import { Outcome } from './outcome.ts'
+
+/** Where an arriving disk goes, and what is remembered of it. */
+export interface ArrivingDiskOptions {
+  /** Makes the place for it, or opens the one it was coming to; refuses with a StorageError, which the peer is told. */
+  readonly create: (offer: OfferedDisk) => Promise<StorageProvider> | StorageProvider
+  /** Opens what is remembered of the disk in that place. */
+  readonly openJournal: (offer: OfferedDisk) => Promise<DiskJournal> | DiskJournal
+  /**
+   * How long calls that lack a block wait for a new connection after one was lost, in milliseconds. Default: 0, they fail at once.
+   */
+  readonly reconnectMs?: number
+}
+
+/**
+ * A disk on its way here, over one connection after another.
+ *
+ * Exactly one side may write it: until the source has committed, writes of the application wait, and blocks are taken; from then on
+ * writes go, and of the source's blocks only those that are missing.
+ */
+export class ArrivingDisk {
+  readonly #options: ArrivingDiskOptions
+  readonly #owned = new Outcome<Uint8Array | undefined>()
+  readonly #whole = new Outcome<void>()
+  #info: DevInfo | undefined
+  #journal: DiskJournal | undefined
+  #cache: WaitingCache | undefined
+  #gate: Lockable | undefined
+  #placing: Promise<void> | undefined
+  #connection: Connection | undefined
+  #face: ArrivingFace | undefined
+  #turn: Promise<unknown> = Promise.resolve()
+  #isOwner = false
+
+  constructor(options: ArrivingDiskOptions) {
+    this.#options = options
+  }
+
+  get name(): string {
+    return this.info.name
+  }
+
+  get size(): number {
+    return this.info.size
+  }
+
+  get blockSize(): number {
+    return this.info.blockSize
+  }
+
+  get disk(): Lockable {
+    return this.#gate!
+  }
+
+  get cache(): WaitingCache {
+    return this.#cache!
+  }
+
+  get journal(): DiskJournal {
+    return this.#journal!
+  }
+
+  get info(): DevInfo {
+    return this.#info!
+  }
+
+  get isOwner(): boolean {
+    return this.#isOwner
+  }
+
+  get handedOver(): Promise<Uint8Array | undefined> {
+    return this.#owned.promise
+  }
+
+  get whole(): Promise<void> {
+    return this.#whole.promise
+  }
+
+  /**
+   * Takes the disk over this connection, the first one or another after a loss; a connection that is still there is replaced. Resolves when
+   * the peer has announced the disk.
+   * @throws StorageError what `create` refuses with, `SIZE_MISMATCH` for another disk than before, `PEER_LOST`, `MALFORMED`
+   */
+  async attach(connection: Connection): Promise<void> {
+    const { rw } = connection
+    const before = this.#connection
+    this.#connection = connection
+    before?.rw.fail(new StorageError('PEER_LOST', 'Another connection has taken the place of this one.'))
+    const from: FromProtocol = new FromProtocol(rw, 1, (info) => this.#device(connection, info, from))
+    void rw.ended.then((reason) => this.#lost(connection, reason))
+    await from.announced
+  }
+
+  /** Does what is asked one at a time. */
+  inTurn<Value>(work: () => Promise<Value>): Promise<Value> {
+    const done = this.#turn.then(work)
+    this.#turn = done.catch(() => {}) // Whoever asked hears of it.
+    return done
+  }
+
+  /** What is here counts as missing until the source has said that it is right. */
+  voidAll(): void {
+    const all = new Bitfield(this.cache.numBlocks)
+    try {
+      all.setRange(0, all.length)
+      this.cache.remote.invalidate(all)
+    } finally {
+      all.free()
+    }
+  }
+
+  /** The disk is this side's. */
+  own(): void {
+    if (this.#isOwner) return
+    this.#isOwner = true
+    const { root, missing } = this.journal.ownership!
+    if (!missing) this.finish()
+    this.disk.unlock()
+    this.#owned.resolve(root === undefined ? undefined : this.journal.digests.root())
+  }
+
+  /** Nothing is missing any more; nobody is asked from here on. */
+  finish(): void {
+    this.cache.resume({})
+    this.#whole.resolve()
+  }
+
+  async settle(_root: Uint8Array | undefined, _connection: Connection): Promise<void> {
+    await this.journal.checkpoint({ flush: () => this.cache.remote.flush() })
+  }
+
+  async #device(connection: Connection, info: DevInfo, from: FromProtocol): Promise<ArrivingDevice> {
+    this.#placing ??= this.#place(info)
+    await this.#placing
+    const { size, blockSize } = this.info
+    if (info.size !== size || info.blockSize !== blockSize) {
+      throw new StorageError('SIZE_MISMATCH', 'The peer offers another disk than before.')
+    }
+    await this.#face?.end()
+    const face = new ArrivingFace(this.cache, this.journal)
+    this.#face = face
+    this.#owned.renew()
+    this.#whole.renew()
+    if (!this.#isOwner || this.cache.missingBlocks > 0) {
+      this.cache.resume({
+        needAt: (offset, length) => from.needAt(offset, length),
+        dontNeedAt: (offset, length) => from.dontNeedAt(offset, length),
+      })
+    }
+    return {
+      provider: face,
+      invalidate: (blocks) => {
+        if (face.admission !== 'open') throw new StorageError('LOCKED', 'The disk is being handed over, or was.')
+        this.cache.remote.invalidate(blocks)
+      },
+      available: () => {
+        throw new StorageError('NOT_SUPPORTED', 'What is here already is kept only where it is claimed.')
+      },
+      event: ({ type }) => {
+        if (type === 'completed') throw new StorageError('MALFORMED', 'A disk is handed over in two phases.')
+      },
+      handOver: new ArrivingSession(this, connection, face),
+    }
+  }
+
+  async #place(info: DevInfo): Promise<void> {
+    checkOffer(info)
+    const { name, size, blockSize } = info
+    const storage = await this.#options.create({ name, size, blockSize })
+    if (storage.size !== size) {
+      throw new StorageError('SIZE_MISMATCH', undefined, { context: { announced: size, size: storage.size } })
+    }
+    this.#journal = await this.#options.openJournal({ name, size, blockSize })
+    const cache = createWaitingCache(storage, blockSize)
+    // Exactly one side may write, and until the hand-over that is the source.
+    const gate = new Lockable(cache.local)
+    await gate.lock()
+    this.#info = info
+    this.#cache = cache
+    this.#gate = gate
+  }
+
+  #lost(connection: Connection, reason: unknown): void {
+    if (connection !== this.#connection) return
+    this.#connection = undefined
+    void this.#face?.end()
+    void this.#wait(connection, reason)
+  }
+
+  /** Whoever lacks a block waits for another connection, but not for ever. */
+  async #wait({ rw }: Connection, reason: unknown): Promise<void> {
+    const { reconnectMs = 0 } = this.#options
+    if (reconnectMs > 0) await rw.clock.sleep(reconnectMs)
+    if (this.#connection) return
+    await this.inTurn(async () => {
+      if (this.#connection || (this.#isOwner && this.cache.missingBlocks === 0)) return
+      const isPrepared = this.#journal?.ownership?.state === 'prepared'
+      const error = isPrepared
+        ? new StorageError('IN_DOUBT', 'The peer was lost when the disk was about to be handed over.', {
+            cause: reason,
+          })
+        : (reason ?? new StorageError('PEER_LOST', 'The peer closed the connection before everything was here.'))
+      this.#cache?.fail(error)
+      this.#owned.reject(error)
+      this.#whole.reject(error)
+    })
+  }
+}

@@ -1,0 +1,132 @@
+import { StorageError } from '../errors/storage-error.ts'
+import type { WaitingCache } from '../modules/waiting-cache.ts'
+import type { IoOptions } from '../storage/provider.ts'
+import { StorageWrapper } from '../storage/wrapper.ts'
+import type { DiskJournal } from './disk-journal.ts'
+
+/**
+ * What a source may do to the disk now. `open`: write any block. `missing`: the disk has been handed over, only blocks that are missing are taken,
+ * others pass as stored. `closed`: nothing.
+ */
+export type Admission = 'open' | 'missing' | 'closed'
+
+/**
+ * The face of an arriving disk for one connection: lets blocks in or not, and keeps their digests. Once ended it takes nothing, whatever of its
+ * connection is still waiting to be stored.
+ */
+export class ArrivingFace extends StorageWrapper {
+  readonly #cache: WaitingCache
+  readonly #journal: Pick<DiskJournal, 'digests' | 'forget'>
+  readonly #blockSize: number
+  #admission: Admission = 'closed'
+  #running = 0
+  #idle: (() => void)[] = []
+  zeroAt: (offset: number, length: number) => Promise<number>
+
+  constructor(cache: WaitingCache, journal: Pick<DiskJournal, 'digests' | 'forget'>) {
+    super(cache.remote)
+    this.#cache = cache
+    this.#journal = journal
+    this.#blockSize = cache.blockSize
+    const { remote } = cache
+    this.zeroAt = (offset, length) =>
+      this.#write({ offset, length }, async (from, to) => {
+        if (remote.zeroAt) await remote.zeroAt(from, to - from)
+        else await writeZeroes(remote, from, to)
+        this.#note(from, to, undefined)
+      })
+  }
+
+  get admission(): Admission {
+    return this.#admission
+  }
+
+  set admission(admission: Admission) {
+    this.#admission = admission
+  }
+
+  override writeAt(data: Uint8Array, offset: number, options?: IoOptions): Promise<number> {
+    return this.#write({ offset, length: data.length }, async (from, to) => {
+      const bytes = data.subarray(from - offset, to - offset)
+      await this.inner.writeAt(bytes, from, options)
+      this.#note(from, to, bytes)
+    })
+  }
+
+  /** Takes nothing any more; resolves when nothing is being stored. */
+  async end(): Promise<void> {
+    this.#admission = 'closed'
+    await this.idle()
+  }
+
+  /** Resolves when nothing is being stored. */
+  idle(): Promise<void> {
+    if (this.#running === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#idle.push(resolve))
+  }
+
+  async #write(
+    { offset, length }: { offset: number; length: number },
+    store: (from: number, to: number) => Promise<void>,
+  ): Promise<number> {
+    if (this.#admission === 'closed') {
+      throw new StorageError('LOCKED', 'No blocks are taken now: the disk is being handed over, or was.')
+    }
+    this.#running++
+    try {
+      await this.#forget(offset, length)
+      if (this.#admission === 'missing') await this.#storeMissing(offset, length, store)
+      else await store(offset, offset + length)
+      return length
+    } finally {
+      this.#running--
+      if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve()
+    }
+  }
+
+  /** Blocks that are here belong to this side: the source sends a block for the first time, or has nothing to say. */
+  async #storeMissing(
+    offset: number,
+    length: number,
+    store: (from: number, to: number) => Promise<void>,
+  ): Promise<void> {
+    const cache = this.#cache
+    const end = Math.ceil((offset + length) / this.#blockSize)
+    for (let block = Math.floor(offset / this.#blockSize); block < end; ) {
+      if (cache.isPresent(block)) {
+        block++
+        continue
+      }
+      const first = block
+      while (block < end && !cache.isPresent(block)) block++
+      await store(Math.max(offset, first * this.#blockSize), Math.min(offset + length, block * this.#blockSize))
+    }
+  }
+
+  /** A write that fails or is cut short leaves who knows what: it must not be known as what was there before. */
+  async #forget(offset: number, length: number): Promise<void> {
+    if (length === 0) return
+    const start = Math.floor(offset / this.#blockSize)
+    const end = Math.ceil((offset + length) / this.#blockSize)
+    const known = this.#journal.digests.known.nextSet(start)
+    if (known >= 0 && known < end) await this.#journal.forget(start, end - start)
+  }
+
+  #note(from: number, to: number, bytes: Uint8Array | undefined): void {
+    const { digests } = this.#journal
+    const start = Math.ceil(from / this.#blockSize)
+    const end = to === this.size ? Math.ceil(to / this.#blockSize) : Math.floor(to / this.#blockSize)
+    // Parts of blocks make nothing present, and nothing known.
+    if (start >= end) return
+    if (bytes)
+      digests.note(start, bytes.subarray(start * this.#blockSize - from, Math.min(to, end * this.#blockSize) - from))
+    else digests.noteZero(start, end - start)
+  }
+}
+
+async function writeZeroes(remote: WaitingCache['remote'], from: number, to: number): Promise<void> {
+  const zeroes = new Uint8Array(Math.min(to - from, 2 ** 20))
+  for (let at = from; at < to; at += zeroes.length) {
+    await remote.writeAt(zeroes.subarray(0, Math.min(zeroes.length, to - at)), at)
+  }
+}

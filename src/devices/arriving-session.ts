@@ -1,0 +1,214 @@
+import { StorageError } from '../errors/storage-error.ts'
+import { cancel, commit, complete, prepare, receive } from '../migration/journal/ownership.ts'
+import type { Connection } from '../protocol/connection.ts'
+import type { HandOverParty } from '../protocol/hand-over-requests.ts'
+import { proveMigration } from '../protocol/migration-proof.ts'
+import type { ArrivalState, Begin, BeginResponse } from '../protocol/packets/begin.ts'
+import type { BlockRange } from '../protocol/packets/keep.ts'
+import type { Prepare } from '../protocol/packets/prepare.ts'
+import { PROOF_BYTES } from '../protocol/packets/proof.ts'
+import { type DigestLevel, PAGE_BLOCKS } from '../protocol/packets/read-digests.ts'
+import { sameProof } from '../protocol/secret-proof.ts'
+import { digestText } from '../storage/hash-tree.ts'
+import type { ArrivingDisk } from './arriving-disk.ts'
+import type { ArrivingFace } from './arriving-face.ts'
+import { idBytes } from './disk-journal.ts'
+import { readPages } from './read-pages.ts'
+
+/**
+ * The destination's part in a hand-over, over one connection. What is asked is done one at a time, in the order it came, also across the
+ * connections of one disk.
+ */
+export class ArrivingSession implements HandOverParty {
+  readonly #disk: ArrivingDisk
+  readonly #connection: Connection
+  readonly #face: ArrivingFace
+  #began = false
+  #mayBeIncomplete = false
+
+  constructor(disk: ArrivingDisk, connection: Connection, face: ArrivingFace) {
+    this.#disk = disk
+    this.#connection = connection
+    this.#face = face
+  }
+
+  begin(packet: Begin): Promise<Omit<BeginResponse, 'kind'>> {
+    // Views do not live until it is this one's turn.
+    const copy = { ...packet, diskId: packet.diskId.slice(), migrationId: packet.migrationId.slice() }
+    const { token } = packet
+    const own = token.type === 'key' ? { ...token, key: token.key.slice() } : { ...token, mac: token.mac.slice() }
+    return this.#disk.inTurn(() => this.#begin({ ...copy, token: own }))
+  }
+
+  async #begin(packet: Begin): Promise<Omit<BeginResponse, 'kind'>> {
+    if (this.#began) throw new StorageError('MALFORMED', 'The peer began a second time.')
+    const { journal, info } = this.#disk
+    const id = digestText(packet.migrationId)
+    const isOurs = journal.ownership?.migration?.id === id
+    const proof = { session: this.#connection.session, diskId: packet.diskId, epoch: packet.epoch }
+    if (packet.token.type === 'key') {
+      const key = digestText(packet.token.key)
+      if (isOurs && journal.ownership?.migration?.key !== key) throw this.#stranger()
+      const { size, blockSize } = info
+      const disk = { diskId: digestText(packet.diskId), size, blockSize }
+      const next = receive(journal.ownership, disk, packet.epoch, { id, key })
+      if (next !== journal.ownership) await journal.become(next)
+    } else {
+      if (!isOurs) return { state: 'unknown', hasClaims: false, epoch: 0, mac: new Uint8Array(PROOF_BYTES) }
+      const expected = await proveMigration(idBytes(journal.ownership!.migration!.key), { ...proof, role: 'source' })
+      if (!sameProof(expected, packet.token.mac)) throw this.#stranger()
+    }
+    const { diskId, state, epoch, migration, missing } = journal.ownership!
+    if (diskId !== digestText(packet.diskId) || migration!.nextEpoch !== packet.epoch + 1) {
+      throw new StorageError('MALFORMED', 'The peer goes on with another disk or epoch than it began with.')
+    }
+    this.#began = true
+    this.#mayBeIncomplete = packet.mayBeIncomplete
+    if (state === 'receiving') this.#reopen()
+    else if (state === 'owner' && missing) this.#face.admission = 'missing'
+    const mac = await proveMigration(idBytes(migration!.key), { ...proof, role: 'destination' })
+    return { state: arrivalState(state), hasClaims: journal.digests.knownBlocks > 0, epoch, mac }
+  }
+
+  async readDigests(level: DigestLevel, first: number, count: number): Promise<Uint8Array> {
+    this.#checkBegan()
+    const bits = this.#disk.isOwner ? (page: number) => this.#presence(page) : undefined
+    return readPages(this.#disk.journal.digests, { level, first, count }, bits)
+  }
+
+  keep(ranges: readonly BlockRange[]): Promise<void> {
+    return this.#disk.inTurn(async () => {
+      this.#checkBegan()
+      const { journal, cache } = this.#disk
+      const { digests } = journal
+      if (this.#face.admission !== 'open') throw new StorageError('MALFORMED', 'Nothing is to be kept now.')
+      for (const { first, count } of ranges) {
+        const end = first + count
+        if (end > digests.blockCount || digests.known.nextClear(first, end) !== end) {
+          throw new StorageError('MALFORMED', 'The peer keeps blocks that nobody claims.', {
+            context: { first, count },
+          })
+        }
+      }
+      for (const { first, count } of ranges) {
+        const offset = first * cache.blockSize
+        cache.remote.available(offset, Math.min(count * cache.blockSize, this.#disk.info.size - offset))
+      }
+    })
+  }
+
+  prepare(packet: Prepare): Promise<Uint8Array | undefined> {
+    const theirs = packet.root?.slice()
+    return this.#disk.inTurn(async () => {
+      this.#checkEpoch(packet.epoch)
+      const { journal, cache } = this.#disk
+      if (this.#face.admission !== 'open') throw new StorageError('MALFORMED', 'The hand-over is prepared already.')
+      this.#face.admission = 'closed'
+      try {
+        await this.#face.idle()
+        const missing = cache.missingBlocks
+        if (missing > (this.#mayBeIncomplete ? packet.missingBlocks : 0)) {
+          throw new StorageError('VERIFY_FAILED', `${missing} blocks are still missing here.`)
+        }
+        const ours = missing === 0 ? journal.digests.root() : undefined
+        if (missing === 0) checkRoots(ours, theirs)
+        await journal.checkpoint({ flush: () => cache.remote.flush() })
+        const root = ours && digestText(ours)
+        await journal.become(prepare(journal.ownership!, { root, missing: missing > 0 }))
+        return ours
+      } catch (error) {
+        this.#face.admission = 'open'
+        throw error
+      }
+    })
+  }
+
+  commit(epoch: number): Promise<void> {
+    return this.#disk.inTurn(async () => {
+      this.#checkEpoch(epoch)
+      const { journal } = this.#disk
+      const next = commit(journal.ownership!)
+      if (next !== journal.ownership) await journal.become(next)
+      if (next.missing) this.#face.admission = 'missing'
+      this.#disk.own()
+    })
+  }
+
+  cancel(epoch: number): Promise<void> {
+    return this.#disk.inTurn(async () => {
+      this.#checkEpoch(epoch)
+      const { journal } = this.#disk
+      if (journal.ownership!.state !== 'prepared' && journal.ownership!.state !== 'receiving') {
+        throw new StorageError('NOT_OWNER', 'The disk was handed over; that cannot be cancelled.')
+      }
+      const next = cancel(journal.ownership!)
+      if (next !== journal.ownership) await journal.become(next)
+      this.#reopen()
+    })
+  }
+
+  complete(root: Uint8Array | undefined): Promise<void> {
+    const theirs = root?.slice()
+    return this.#disk.inTurn(async () => {
+      this.#checkBegan()
+      const { journal, cache } = this.#disk
+      if (journal.ownership!.state !== 'owner') throw new StorageError('MALFORMED', 'The disk is not handed over yet.')
+      await this.#face.idle()
+      if (cache.missingBlocks > 0) {
+        throw new StorageError('VERIFY_FAILED', `${cache.missingBlocks} blocks are still missing here.`)
+      }
+      if (journal.ownership!.missing) await this.#disk.settle(theirs, this.#connection)
+      const agreed = theirs ? { root: digestText(theirs) } : {}
+      const next = complete(journal.ownership!, agreed)
+      if (next !== journal.ownership) await journal.become(next)
+      this.#face.admission = 'closed'
+      this.#disk.finish()
+    })
+  }
+
+  /** Blocks are taken again, and what is here counts once the source has said that it is right. */
+  #reopen(): void {
+    this.#disk.voidAll()
+    this.#face.admission = 'open'
+  }
+
+  #presence(page: number): Uint8Array {
+    const { cache } = this.#disk
+    const bits = new Uint8Array(PAGE_BLOCKS / 8)
+    const start = page * PAGE_BLOCKS
+    const end = Math.min(start + PAGE_BLOCKS, cache.numBlocks)
+    for (let block = start; block < end; block++) {
+      if (cache.isPresent(block)) bits[(block - start) >> 3]! |= 1 << ((block - start) & 7)
+    }
+    return bits
+  }
+
+  #checkBegan(): void {
+    if (!this.#began) throw new StorageError('MALFORMED', 'The peer has not begun.')
+  }
+
+  #checkEpoch(epoch: number): void {
+    this.#checkBegan()
+    const { migration } = this.#disk.journal.ownership!
+    if (epoch === migration?.nextEpoch) return
+    throw new StorageError('MALFORMED', 'The peer speaks of another hand-over.', { context: { epoch } })
+  }
+
+  #stranger(): StorageError {
+    const error = new StorageError('UNAUTHORIZED', 'The peer does not know the key of this migration.')
+    this.#connection.rw.fail(error)
+    return error
+  }
+}
+
+function arrivalState(state: 'owner' | 'receiving' | 'prepared' | 'released' | 'gone'): ArrivalState {
+  // Whoever gave a disk on has owned it.
+  return state === 'receiving' || state === 'prepared' ? state : 'owner'
+}
+
+function checkRoots(ours: Uint8Array | undefined, theirs: Uint8Array | undefined): void {
+  if (!theirs) throw new StorageError('VERIFY_FAILED', 'The peer has not shown a root hash.')
+  if (ours && digestText(ours) === digestText(theirs)) return
+  const text = ours ? digestText(ours) : 'none'
+  throw new StorageError('VERIFY_FAILED', `The root hash here is ${text}, the peer has ${digestText(theirs)}.`)
+}

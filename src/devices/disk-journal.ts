@@ -1,0 +1,50 @@
+import { Bitfield } from '../bitfield/bitfield.ts'
+import type { Journal } from '../migration/journal/journal.ts'
+import type { Ownership } from '../migration/journal/ownership.ts'
+import type { BlockDigests } from '../storage/block-digests.ts'
+
+/** What one side of a migration remembers: whose disk it is, and what is known of its blocks. A `Journal` is one. */
+export type DiskJournal = Pick<
+  Journal,
+  'ownership' | 'digests' | 'unproven' | 'become' | 'checkpoint' | 'forget' | 'forgetBlocks'
+>
+
+/** Remembers as long as the process lives. */
+export class MemoryJournal implements DiskJournal {
+  readonly digests: BlockDigests
+  readonly unproven: Bitfield
+  #ownership: Ownership | undefined
+
+  /** `digests`: of what the disk holds now. */
+  constructor(digests: BlockDigests) {
+    this.digests = digests
+    this.unproven = new Bitfield(digests.blockCount)
+  }
+
+  get ownership(): Ownership | undefined {
+    return this.#ownership
+  }
+
+  async become(next: Ownership): Promise<void> {
+    this.#ownership = next
+  }
+
+  async checkpoint({ flush }: { flush?: () => Promise<void> } = {}): Promise<void> {
+    await flush?.()
+  }
+
+  async forget(start: number, count: number): Promise<void> {
+    this.digests.forget(start, count)
+  }
+
+  async forgetBlocks(blocks: Bitfield): Promise<void> {
+    blocks.forEachRun((start, count) => this.digests.forget(start, count))
+  }
+}
+
+/** The bytes of an id, a key or a root as a record keeps it. */
+export function idBytes(text: string): Uint8Array {
+  return Uint8Array.from({ length: text.length / 2 }, (_, index) =>
+    Number.parseInt(text.slice(2 * index, 2 * index + 2), 16),
+  )
+}

@@ -1,0 +1,202 @@
+import { StorageError } from '../errors/storage-error.ts'
+import {
+  acknowledge,
+  begin,
+  type Ownership,
+  ownDisk,
+  reconcile,
+  release,
+  type Verdict,
+} from '../migration/journal/ownership.ts'
+import type { HandOverOutcome } from '../migration/migrate-live.ts'
+import type { Connection } from '../protocol/connection.ts'
+import { HandOverRequests } from '../protocol/hand-over-requests.ts'
+import { proveMigration } from '../protocol/migration-proof.ts'
+import type { BeginResponse } from '../protocol/packets/begin.ts'
+import { sameProof } from '../protocol/secret-proof.ts'
+import { digestText } from '../storage/hash-tree.ts'
+import { type DiskJournal, idBytes } from './disk-journal.ts'
+
+/** The disk that is handed over, and who speaks for it. */
+export interface HandOverParts {
+  readonly connection: Connection
+  readonly dev: number
+  readonly journal: DiskJournal
+  readonly size: number
+  readonly blockSize: number
+  /** Sixteen fresh random bytes. */
+  readonly randomId: () => Uint8Array
+  readonly mayBeIncomplete: boolean
+}
+
+/** Where both sides stand when a connection begins. */
+export interface HandOverStart {
+  readonly verdict: Verdict
+  /** The destination holds blocks. */
+  readonly hasClaims: boolean
+  /** It waits for the last word of a hand-over. */
+  readonly isPrepared: boolean
+  /** It owns the disk, or is about to, and still lacks blocks. */
+  readonly isIncomplete: boolean
+}
+
+/**
+ * The source's part in a hand-over, over one connection.
+ *
+ * ```
+ *   owner ── prepare ──► answered ── released, stored ──► commit ──► answered ── gone, stored
+ *     ▲ any failure up to here gives it back │                any failure from here on: asked again over the next connection
+ *     └──────────────────────────────────────┘
+ * ```
+ */
+export class HandOver {
+  readonly requests: HandOverRequests
+  readonly #parts: HandOverParts
+  /** The record that it was given away could not be stored, nor that it was not. */
+  doubt: unknown
+
+  constructor(parts: HandOverParts) {
+    this.#parts = parts
+    this.requests = new HandOverRequests(parts.connection.rw, parts.dev)
+  }
+
+  /** Whether the destination has said that the disk is its own and that it needs nothing more. */
+  get isAcknowledged(): boolean {
+    return this.#ownership.state === 'gone'
+  }
+
+  get isReleased(): boolean {
+    return this.#ownership.state === 'released' || this.isAcknowledged
+  }
+
+  /** Tells the destination which migration this is, or finds out how far it is. @throws StorageError `UNAUTHORIZED`, `IN_DOUBT` */
+  async begin(): Promise<HandOverStart> {
+    const { journal, size, blockSize, randomId } = this.#parts
+    if (!journal.ownership) await journal.become(ownDisk({ diskId: digestText(randomId()), size, blockSize }))
+    const isKnown =
+      this.#ownership.migration !== undefined && this.#ownership.migration.nextEpoch > this.#ownership.epoch
+    const answer = isKnown ? await this.#goOn() : undefined
+    if (answer && answer.state !== 'unknown') return this.#start(answer)
+    if (this.isReleased) throw new StorageError('IN_DOUBT', 'The disk was given to somebody else, who alone can tell.')
+    await journal.become(begin(this.#ownership, { id: digestText(randomId()), key: digestText(randomId()) }))
+    const { key } = this.#ownership.migration!
+    return this.#start(await this.requests.begin({ ...this.#about(), token: { type: 'key', key: idBytes(key) } }))
+  }
+
+  /** Takes back what a destination had prepared before the link was lost; it goes on receiving. */
+  async withdraw(): Promise<void> {
+    await this.requests.cancel(this.#nextEpoch)
+  }
+
+  /**
+   * Hands the disk over. Throws only while the source owns it for sure; otherwise it has been released, and {@link isAcknowledged} and `doubt` say how
+   * far it came.
+   */
+  async run(
+    context: { root: Uint8Array | undefined; missingBlocks: number },
+    beforeRelease: () => Promise<unknown> | unknown,
+  ): Promise<HandOverOutcome> {
+    const { root, missingBlocks } = context
+    const { journal } = this.#parts
+    let isPrepared = false
+    try {
+      const theirs = await this.requests.prepare({ epoch: this.#nextEpoch, missingBlocks, root })
+      isPrepared = true
+      compareRoots(root, theirs)
+      await beforeRelease()
+    } catch (error) {
+      if (isPrepared) await this.requests.cancel(this.#nextEpoch).catch(() => {}) // A peer that was lost is told when it is back.
+      throw error
+    }
+    await this.#release(journal, root)
+    if (this.doubt === undefined) await this.commit(missingBlocks > 0).catch(() => {}) // Told by `isAcknowledged`; asked again over the next connection.
+    return { released: true }
+  }
+
+  /** Says the last word, again if need be. `isIncomplete`: the source is needed until {@link complete}. */
+  async commit(isIncomplete = false): Promise<void> {
+    await this.requests.commit(this.#nextEpoch)
+    if (!isIncomplete) await this.acknowledged()
+  }
+
+  /** All blocks have moved. */
+  async complete(root: Uint8Array | undefined): Promise<void> {
+    await this.requests.complete(root)
+    await this.acknowledged()
+  }
+
+  async acknowledged(): Promise<void> {
+    await this.#parts.journal.become(acknowledge(this.#ownership))
+  }
+
+  /** A record that was not stored may be there after a crash all the same: who owns the disk must be written down again before it is used. */
+  async #release(journal: DiskJournal, root: Uint8Array | undefined): Promise<void> {
+    const before = this.#ownership
+    try {
+      await journal.become(release(before, root ? { root: digestText(root) } : {}))
+    } catch (error) {
+      try {
+        await journal.become(before)
+      } catch (cause) {
+        this.doubt = new StorageError('IN_DOUBT', 'It could not be stored whether the disk was given away.', { cause })
+        return
+      }
+      await this.requests.cancel(this.#nextEpoch).catch(() => {}) // As above.
+      throw error
+    }
+  }
+
+  async #goOn(): Promise<Omit<BeginResponse, 'kind'>> {
+    const { diskId, epoch, migration } = this.#ownership
+    const { session } = this.#parts.connection
+    const context = { session, diskId: idBytes(diskId), epoch }
+    const key = idBytes(migration!.key)
+    const mac = await proveMigration(key, { ...context, role: 'source' })
+    const answer = await this.requests.begin({ ...this.#about(), token: { type: 'proof', mac } })
+    if (answer.state === 'unknown') return answer
+    const expected = await proveMigration(key, { ...context, role: 'destination' })
+    if (!sameProof(expected, answer.mac)) {
+      throw new StorageError('UNAUTHORIZED', 'The peer does not know the key of this migration.')
+    }
+    return answer
+  }
+
+  #start({ state, hasClaims, epoch }: Omit<BeginResponse, 'kind'>): HandOverStart {
+    const ours = this.#ownership
+    const { diskId, size, blockSize, migration } = ours
+    if (state === 'unknown') throw new StorageError('MALFORMED', 'The peer does not take the disk, nor refuse it.')
+    const theirs: Ownership = { diskId, size, blockSize, epoch, state, migration: migration! }
+    const verdict = reconcile(ours, theirs)
+    return { verdict, hasClaims, isPrepared: state === 'prepared', isIncomplete: this.#isIncomplete }
+  }
+
+  #about() {
+    const { diskId, epoch, migration } = this.#ownership
+    return {
+      isReleased: this.isReleased,
+      mayBeIncomplete: this.#parts.mayBeIncomplete,
+      diskId: idBytes(diskId),
+      epoch,
+      migrationId: idBytes(migration!.id),
+    }
+  }
+
+  /** A hand-over before all had moved has no root yet. */
+  get #isIncomplete(): boolean {
+    return this.#ownership.state === 'released' && this.#ownership.root === undefined
+  }
+
+  get #ownership(): Ownership {
+    return this.#parts.journal.ownership!
+  }
+
+  get #nextEpoch(): number {
+    return this.#ownership.migration!.nextEpoch
+  }
+}
+
+function compareRoots(ours: Uint8Array | undefined, theirs: Uint8Array | undefined): void {
+  if (!ours || (theirs && digestText(ours) === digestText(theirs))) return
+  const text = theirs ? digestText(theirs) : 'none'
+  throw new StorageError('VERIFY_FAILED', `The other side has the root hash ${text}, sent was ${digestText(ours)}.`)
+}

@@ -1,0 +1,25 @@
+import { StorageError } from '../errors/storage-error.ts'
+import { type DigestLevel, pageBytes } from '../protocol/packets/read-digests.ts'
+import { type BlockDigests, PAGE_BITS_BYTES } from '../storage/block-digests.ts'
+
+/** What a peer is told of some pages. `bits`: says which blocks of a page are here; default: those that are known. @throws StorageError `MALFORMED` */
+export function readPages(
+  digests: BlockDigests,
+  { level, first, count }: { level: DigestLevel; first: number; count: number },
+  bits?: (page: number) => Uint8Array,
+): Uint8Array {
+  if (first + count > digests.pageCount) {
+    throw new StorageError('MALFORMED', 'The peer asks for digests past the end of the disk.')
+  }
+  const size = pageBytes(level)
+  const pages = new Uint8Array(count * size)
+  for (let index = 0; index < count; index++) {
+    if (level === 'claims') pages.set(digests.pageClaim(first + index), index * size)
+    else {
+      const leaves = digests.leaves(first + index)
+      pages.set(bits?.(first + index) ?? leaves.known, index * size)
+      pages.set(leaves.digests, index * size + PAGE_BITS_BYTES)
+    }
+  }
+  return pages
+}

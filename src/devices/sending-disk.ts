@@ -1,0 +1,267 @@
+import { Bitfield } from '../bitfield/bitfield.ts'
+import { errorCode, StorageError } from '../errors/storage-error.ts'
+import { type LiveMigrationResult, migrateLive } from '../migration/migrate-live.ts'
+import { moveRest } from '../migration/move-rest.ts'
+import { AnyBlockOrder } from '../orders/any-block-order.ts'
+import { PriorityBlockOrder } from '../orders/priority-block-order.ts'
+import type { Connection } from '../protocol/connection.ts'
+import { createNonce } from '../protocol/secret-proof.ts'
+import { ToProtocol } from '../protocol/to-protocol.ts'
+import { BlockDigests } from '../storage/block-digests.ts'
+import { type BlockHasher, createBlockHasher } from '../storage/block-hasher.ts'
+import type { TrackingStorageProvider } from '../storage/tracking-provider.ts'
+import { compareClaims } from './compare-claims.ts'
+import { type DiskJournal, MemoryJournal } from './disk-journal.ts'
+import { HandOver, type HandOverStart } from './hand-over.ts'
+import { readPages } from './read-pages.ts'
+import type { SendDiskOptions, SentDisk } from './send-disk.ts'
+import { SendingFace } from './sending-face.ts'
+
+/** The number of the disk on its connection. */
+const DEV = 1
+
+/** A disk on its way elsewhere in dialect `blockferry/1`, over one connection after another. */
+export class SendingDisk {
+  readonly #source: TrackingStorageProvider
+  readonly #journal: DiskJournal
+  readonly #hasher: BlockHasher
+  readonly #randomId: () => Uint8Array
+  #order: PriorityBlockOrder | undefined
+
+  private constructor(
+    source: TrackingStorageProvider,
+    journal: DiskJournal,
+    hasher: BlockHasher,
+    randomId: () => Uint8Array,
+  ) {
+    this.#source = source
+    this.#journal = journal
+    this.#hasher = hasher
+    this.#randomId = randomId
+  }
+
+  /**
+   * Without a journal what is known is kept in memory. A disk that was given away already is locked at once.
+   * @throws StorageError `LOCKED` for a disk that this side does not own
+   */
+  static async open(options: {
+    source: TrackingStorageProvider
+    journal?: DiskJournal
+    randomId?: () => Uint8Array
+  }): Promise<SendingDisk> {
+    const { source, randomId = createNonce } = options
+    const hasher = await createBlockHasher()
+    const journal = options.journal ?? new MemoryJournal(new BlockDigests(source.size, source.blockSize, hasher))
+    const state = journal.ownership?.state ?? 'owner'
+    if (state === 'receiving' || state === 'prepared') {
+      throw new StorageError('NOT_OWNER', 'The disk is still on its way here.', { context: { state } })
+    }
+    if (state !== 'owner') await source.lock?.()
+    return new SendingDisk(source, journal, hasher, randomId)
+  }
+
+  /** Whether the disk was given away: it is never written here again. */
+  get isReleased(): boolean {
+    const state = this.#journal.ownership?.state
+    return state === 'released' || state === 'gone'
+  }
+
+  /** Whether the destination needs this side no more. */
+  get isAcknowledged(): boolean {
+    return this.#journal.ownership?.state === 'gone'
+  }
+
+  /**
+   * Sends the disk over this connection, or what is left to be sent or said.
+   * @throws as `sendDisk`
+   */
+  async send(options: Omit<SendDiskOptions, 'source' | 'journal' | 'randomId'>): Promise<SentDisk> {
+    const { connection } = options
+    const { size, blockSize } = this.#source
+    // A peer that goes away ends the migration at once, also while nothing is being sent.
+    const ended = new AbortController()
+    void connection.rw.ended.then((reason) => ended.abort(reason ?? new StorageError('PEER_LOST')))
+    const signal = options.signal ? AbortSignal.any([options.signal, ended.signal]) : ended.signal
+    const handOver = new HandOver({
+      connection,
+      dev: DEV,
+      journal: this.#journal,
+      size,
+      blockSize,
+      randomId: this.#randomId,
+      mayBeIncomplete: (options.strategy ?? 'pre-copy') !== 'pre-copy',
+    })
+    try {
+      const order = this.#orderOf(options)
+      const to = this.#announcedTo(connection, options.name, order)
+      await to.announce()
+      const start = await handOver.begin()
+      return await this.#goOn({ start, handOver, to, order, options: { ...options, signal } })
+    } catch (error) {
+      if (errorCode(error) === 'ABORTED' && ended.signal.aborted && !options.signal?.aborted) throw ended.signal.reason
+      throw error
+    }
+  }
+
+  async #goOn(run: SendingRun): Promise<SentDisk> {
+    const { start, handOver } = run
+    switch (start.verdict) {
+      case 'conflict':
+        await this.#source.lock?.()
+        throw new StorageError('IN_DOUBT', 'Both sides hold the disk for their own, or neither does.')
+      case 'send-commit':
+        await handOver.commit(start.isIncomplete)
+        return start.isIncomplete ? this.#sendRest(run) : this.#nothingSent()
+      case 'destination-owns':
+        if (start.isIncomplete) return this.#sendRest(run)
+        await handOver.acknowledged()
+        return this.#nothingSent()
+      case 'source-owns':
+        return this.#move(run)
+    }
+  }
+
+  /** Moves the disk while it is written. */
+  async #move(run: SendingRun): Promise<SentDisk> {
+    const { start, handOver, to, order, options } = run
+    const { digests } = this.#journal
+    if (start.isPrepared) await handOver.withdraw()
+    const claims = start.hasClaims ? await this.#compare(run, { isOwner: false }) : undefined
+    const face = new SendingFace({ to, requests: handOver.requests, digests, claims }, this.#source.blockSize)
+    let root: Uint8Array | undefined
+    try {
+      const live = await migrateLive({
+        ...options,
+        source: this.#source,
+        destination: face,
+        order,
+        verify: 'none',
+        beforeRound: (dirty) => {
+          // At once: from here on nothing may be claimed by what was sent before.
+          dirty.forEachRun((first, count) => digests.forget(first, count))
+          return to.dirtyList(dirty)
+        },
+        handOver: async ({ missingBlocks }) => {
+          root = digests.root()
+          return handOver.run({ root, missingBlocks }, () => options.handOver?.({ root, missingBlocks }))
+        },
+      })
+      return await this.#finished(live, run, root)
+    } finally {
+      claims?.free()
+    }
+  }
+
+  async #finished(
+    live: LiveMigrationResult,
+    { handOver }: SendingRun,
+    root: Uint8Array | undefined,
+  ): Promise<SentDisk> {
+    if (handOver.doubt !== undefined) throw handOver.doubt
+    return { ...live, root, acknowledged: handOver.isAcknowledged }
+  }
+
+  /** The destination owns the disk and lacks blocks: it gets them from a source that is not written any more. */
+  async #sendRest(run: SendingRun): Promise<SentDisk> {
+    const { handOver, to, order, options } = run
+    const { digests } = this.#journal
+    await this.#compare(run, { isOwner: true })
+    const face = new SendingFace(
+      { to, requests: handOver.requests, digests, claims: undefined },
+      this.#source.blockSize,
+    )
+    const { signal } = options
+    if (order.available > 0)
+      await moveRest({ source: this.#source, destination: face, order, ...(signal ? { signal } : {}) })
+    await handOver.complete(digests.root())
+    return this.#nothingSent()
+  }
+
+  /** Puts into the order what the destination lacks, and nothing else. */
+  async #compare(run: SendingRun, { isOwner }: { isOwner: boolean }): Promise<BlockDigests | undefined> {
+    const { size, blockSize } = this.#source
+    const { order } = run
+    const { digests } = this.#journal
+    // Before anything is compared: what is written from here on is dirty.
+    this.#source.trackAt(0, size)
+    // What waits to be sent is not what was sent.
+    if (order.available > 0)
+      for (let block = 0; block < order.numBlocks; block++) if (order.has(block)) digests.forget(block, 1)
+    const { toSend, claims } = await compareClaims({
+      requests: run.handOver.requests,
+      digests,
+      size,
+      blockSize,
+      hasher: this.#hasher,
+      isOwner,
+    })
+    try {
+      const kept = new Bitfield(toSend.length)
+      kept.setRange(0, kept.length)
+      kept.andNot(toSend)
+      if (order.available > 0)
+        kept.forEachRun((first, count) => {
+          for (let block = first; block < first + count; block++) order.remove(block)
+        })
+      kept.free()
+      toSend.forEachRun((first, count) => {
+        for (let block = first; block < first + count; block++) order.add(block)
+      })
+      // An empty order would be filled with all blocks.
+      if (order.available === 0 && !isOwner) order.add(0)
+    } finally {
+      toSend.free()
+    }
+    return claims
+  }
+
+  #orderOf(options: Pick<SendDiskOptions, 'order'>): PriorityBlockOrder {
+    const numBlocks = Math.ceil(this.#source.size / this.#source.blockSize)
+    this.#order ??= new PriorityBlockOrder(options.order ?? new AnyBlockOrder(numBlocks))
+    return this.#order
+  }
+
+  #announcedTo({ rw }: Connection, name: string, order: PriorityBlockOrder): ToProtocol {
+    const { size, blockSize } = this.#source
+    const forEachBlock = (offset: number, length: number, visit: (block: number) => void) => {
+      const end = Math.min(order.numBlocks, Math.ceil((offset + length) / blockSize))
+      for (let block = Math.floor(offset / blockSize); block < end; block++) visit(block)
+    }
+    return new ToProtocol(rw, {
+      dev: DEV,
+      size,
+      blockSize,
+      name,
+      needAt: (offset, length) => forEachBlock(offset, length, (block) => order.prioritise(block)),
+      // Before the hand-over the disk is written here, and nowhere else.
+      dontNeedAt: (offset, length) => {
+        if (this.isReleased) forEachBlock(offset, length, (block) => order.remove(block))
+      },
+      reader: this.#source,
+      digests: (level, first, count) => readPages(this.#journal.digests, { level, first, count }),
+    })
+  }
+
+  /** The disk had been moved before; only the last word was missing, or blocks of it. */
+  #nothingSent(): SentDisk {
+    const zero = { rounds: 0, blocksMoved: 0, bytesMoved: 0, blocksDirtied: 0, blocksRepaired: 0 }
+    const { root } = this.#journal.ownership!
+    return {
+      ...zero,
+      pauseMs: 0,
+      predictedPauseMs: 0,
+      durationMs: 0,
+      missingBlocks: 0,
+      root: root === undefined ? undefined : this.#journal.digests.root(),
+      acknowledged: this.isAcknowledged,
+    }
+  }
+}
+
+interface SendingRun {
+  readonly start: HandOverStart
+  readonly handOver: HandOver
+  readonly to: ToProtocol
+  readonly order: PriorityBlockOrder
+  readonly options: Omit<SendDiskOptions, 'source' | 'journal' | 'randomId'>
+}

@@ -1,0 +1,109 @@
+import type { HandOverRequests } from '../protocol/hand-over-requests.ts'
+import type { BlockRange } from '../protocol/packets/keep.ts'
+import type { ToProtocol } from '../protocol/to-protocol.ts'
+import type { BlockDigests } from '../storage/block-digests.ts'
+import type { IoOptions, StorageProvider } from '../storage/provider.ts'
+
+/** What the face works with. */
+export interface SendingFaceParts {
+  readonly to: ToProtocol
+  readonly requests: HandOverRequests
+  /** Of what the destination holds: noted when it has stored a block. */
+  readonly digests: BlockDigests
+  /** What the destination claims of blocks that nothing is known of here. */
+  readonly claims: BlockDigests | undefined
+}
+
+/**
+ * The destination of a migration, as the migrator sees it: keeps the digests of what was sent, and sends no block that the destination
+ * turns out to hold already.
+ */
+export class SendingFace implements StorageProvider {
+  readonly size: number
+  readonly preferredBytes: number
+  /** Blocks that were kept instead of sent. */
+  blocksKept = 0
+  readonly #parts: SendingFaceParts
+  readonly #blockSize: number
+
+  constructor(parts: SendingFaceParts, blockSize: number) {
+    this.#parts = parts
+    this.#blockSize = blockSize
+    this.size = parts.to.size
+    this.preferredBytes = parts.to.preferredBytes
+  }
+
+  readAt(target: Uint8Array, offset: number, options?: IoOptions): Promise<number> {
+    return this.#parts.to.readAt(target, offset, options)
+  }
+
+  async writeAt(data: Uint8Array, offset: number, options?: IoOptions): Promise<number> {
+    const { digests } = this.#parts
+    const start = offset / this.#blockSize
+    const kept = this.#kept(start, data)
+    if (kept.length === 0) await this.#send(data, offset, options)
+    else await this.#sendTheRest(data, offset, { kept, options })
+    digests.note(start, data)
+    return data.length
+  }
+
+  async zeroAt(offset: number, length: number): Promise<number> {
+    const count = await this.#parts.to.zeroAt(offset, length)
+    const [start, blocks] = [offset / this.#blockSize, Math.ceil(length / this.#blockSize)]
+    this.#parts.claims?.forget(start, blocks)
+    this.#parts.digests.noteZero(start, blocks)
+    return count
+  }
+
+  flush(): Promise<void> {
+    return this.#parts.to.flush()
+  }
+
+  close(): Promise<void> {
+    return this.#parts.to.close()
+  }
+
+  cancelWrites(): void {}
+
+  /** Blocks of this write that the destination holds as they are; each claim is looked at once. */
+  #kept(start: number, data: Uint8Array): BlockRange[] {
+    const { claims } = this.#parts
+    if (!claims || claims.knownBlocks === 0) return []
+    const ranges: { first: number; count: number }[] = []
+    const end = start + Math.ceil(data.length / this.#blockSize)
+    for (let block = start; block < end; block++) {
+      if (!claims.isKnown(block)) continue
+      const at = (block - start) * this.#blockSize
+      const isSame = claims.tree.firstMismatch(block, data.subarray(at, at + this.#blockSize)) < 0
+      claims.forget(block, 1)
+      if (!isSame) continue
+      const last = ranges.at(-1)
+      if (last && last.first + last.count === block) last.count++
+      else ranges.push({ first: block, count: 1 })
+    }
+    return ranges
+  }
+
+  async #sendTheRest(
+    data: Uint8Array,
+    offset: number,
+    { kept, options }: { kept: readonly BlockRange[]; options: IoOptions | undefined },
+  ): Promise<void> {
+    const calls: Promise<void>[] = [this.#parts.requests.keep(kept)]
+    let from = offset
+    const end = offset + data.length
+    for (const { first, count } of [...kept, { first: Math.ceil(end / this.#blockSize), count: 0 }]) {
+      const to = Math.min(end, first * this.#blockSize)
+      if (from < to) calls.push(this.#send(data.subarray(from - offset, to - offset), from, options))
+      from = (first + count) * this.#blockSize
+      this.blocksKept += count
+    }
+    // All of them, also after a failure: the data is borrowed until the last one has ended.
+    const failed = (await Promise.allSettled(calls)).find((call) => call.status === 'rejected')
+    if (failed) throw failed.reason
+  }
+
+  async #send(data: Uint8Array, offset: number, options: IoOptions | undefined): Promise<void> {
+    await this.#parts.to.writeAt(data, offset, options)
+  }
+}

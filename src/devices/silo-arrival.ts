@@ -1,0 +1,118 @@
+import { StorageError } from '../errors/storage-error.ts'
+import { Lockable } from '../modules/lockable.ts'
+import { createWaitingCache, type WaitingCache } from '../modules/waiting-cache.ts'
+import { CONTROL_DEVICE, type Connection } from '../protocol/connection.ts'
+import { type ArrivingDevice, FromProtocol } from '../protocol/from-protocol.ts'
+import type { DevInfo } from '../protocol/packets/dev-info.ts'
+import type { Packet } from '../protocol/packets/packet.ts'
+import type { StorageProvider } from '../storage/provider.ts'
+import { checkOffer, type OfferedDisk } from './offered-disk.ts'
+import { Outcome } from './outcome.ts'
+
+/** A disk on its way here in dialect `silo`: one connection, an event as the last word, no hashes and no going on. */
+export class SiloArrival {
+  readonly #create: (offer: OfferedDisk) => Promise<StorageProvider> | StorageProvider
+  readonly #owned = new Outcome<undefined>()
+  #info: DevInfo | undefined
+  #cache: WaitingCache | undefined
+  #gate: Lockable | undefined
+  #isOwner = false
+
+  constructor(create: (offer: OfferedDisk) => Promise<StorageProvider> | StorageProvider) {
+    this.#create = create
+  }
+
+  get name(): string {
+    return this.#info!.name
+  }
+
+  get size(): number {
+    return this.#info!.size
+  }
+
+  get blockSize(): number {
+    return this.#info!.blockSize
+  }
+
+  get disk(): Lockable {
+    return this.#gate!
+  }
+
+  get cache(): WaitingCache {
+    return this.#cache!
+  }
+
+  get handedOver(): Promise<undefined> {
+    return this.#owned.promise
+  }
+
+  /** All blocks are here when it is handed over. */
+  get whole(): Promise<void> {
+    return this.#owned.promise
+  }
+
+  async attach(connection: Connection): Promise<void> {
+    if (this.#info) throw new StorageError('NOT_SUPPORTED', 'In dialect silo a migration cannot go on after a loss.')
+    const { rw } = connection
+    const from: FromProtocol = new FromProtocol(rw, 1, (info) => this.#place(info, from))
+    rw.handle(CONTROL_DEVICE, (packet, id) => controlOfGroup(connection, from, packet, id))
+    void rw.ended.then((reason) => this.#lost(reason))
+    await from.announced
+  }
+
+  async #place(info: DevInfo, from: FromProtocol): Promise<ArrivingDevice> {
+    checkOffer(info)
+    const { name, size, blockSize } = info
+    const storage = await this.#create({ name, size, blockSize })
+    const cache = createWaitingCache(storage, blockSize, {
+      needAt: (offset, length) => from.needAt(offset, length),
+      dontNeedAt: (offset, length) => from.dontNeedAt(offset, length),
+    })
+    // Exactly one side may write, and until the hand-over that is the source.
+    this.#gate = new Lockable(cache.local)
+    await this.#gate.lock()
+    this.#info = info
+    this.#cache = cache
+    return {
+      provider: cache.remote,
+      invalidate: (blocks) => cache.remote.invalidate(blocks),
+      available: () => {
+        throw new StorageError('NOT_SUPPORTED', 'The disk begins empty here: nothing of it is here already.')
+      },
+      event: (event) => (event.type === 'completed' ? this.#complete() : undefined),
+    }
+  }
+
+  #lost(reason: unknown): void {
+    if (this.#isOwner) return
+    const error =
+      reason ?? new StorageError('PEER_LOST', 'The peer closed the connection before it handed the disk over.')
+    this.#cache?.fail(error)
+    this.#owned.reject(error)
+  }
+
+  async #complete(): Promise<void> {
+    const missing = this.cache.missingBlocks
+    if (missing > 0) throw new StorageError('VERIFY_FAILED', `${missing} blocks are still missing here.`)
+    await this.cache.remote.flush()
+    this.#isOwner = true
+    // Nobody is asked any more: what is written from here on is of no interest to the peer.
+    this.cache.resume({})
+    this.disk.unlock()
+    this.#owned.resolve(undefined)
+  }
+}
+
+/** What a Go device group says on the control device. */
+function controlOfGroup({ rw }: Connection, from: FromProtocol, packet: Packet, id: number): Promise<void> | void {
+  if (packet.kind === 'event') return rw.respond(CONTROL_DEVICE, id, { kind: 'event-response' }, { urgent: true })
+  if (packet.kind !== 'device-group-info') return
+  const [device, ...others] = packet.devices
+  if (!device || others.length > 0 || device.dev !== 1) {
+    throw new StorageError(
+      'NOT_SUPPORTED',
+      `The peer offers ${packet.devices.length} disks; one at a time is taken here.`,
+    )
+  }
+  from.announce(device)
+}
