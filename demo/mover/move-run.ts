@@ -33,6 +33,7 @@ const STEP_OF_PHASE: Readonly<Record<MigrationPhase, Step | undefined>> = {
   verify: undefined,
   dirty: 'dirty',
   locked: 'locked',
+  rest: undefined,
   done: undefined,
 }
 

@@ -37,10 +37,10 @@ export class Convergence {
     this.#limits = limits
   }
 
-  /** To be asked after each pass; `round` is the number of dirty rounds done. */
-  next(round: number, predictedPauseMs: number): ConvergenceStep {
+  /** To be asked after each pass; `round` is the number of dirty rounds done, `sendMs` the part of the pause that another round could shorten. */
+  next(round: number, { predictedPauseMs, sendMs }: { predictedPauseMs: number; sendMs: number }): ConvergenceStep {
     const { maxRounds, maxPauseMs, targetPauseMs } = this.#limits
-    if (predictedPauseMs <= targetPauseMs) return 'lock'
+    if (sendMs <= targetPauseMs && predictedPauseMs <= maxPauseMs) return 'lock'
     if (predictedPauseMs < this.#shortestMs * (1 - WORTHWHILE_SHARE)) this.#fruitless = 0
     else this.#fruitless++
     this.#shortestMs = Math.min(this.#shortestMs, predictedPauseMs)

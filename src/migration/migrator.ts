@@ -17,6 +17,7 @@ import { RunCarrier } from './run-carrier.ts'
 import { RunMover } from './run-mover.ts'
 import { SourceClaim } from './source-claim.ts'
 import { Turn } from './turn.ts'
+import { WriterGate } from './writer-gate.ts'
 
 /**
  * Moves blocks from a tracked source to a destination while the source is being written, in the order given.
@@ -35,7 +36,7 @@ export class Migrator implements BlockStateReader {
   readonly #counts: MoveCounts
   #phase: MigrationPhase = 'full'
   #round = 0
-  #locked = false
+  readonly #gate: WriterGate
   readonly #claim: SourceClaim
   /** A failure that ends the migration: of the storage as a whole, or of a handler. */
   #fatal: unknown
@@ -67,6 +68,7 @@ export class Migrator implements BlockStateReader {
     if (order.numBlocks !== blocks) throw new InvalidArgumentError('order.numBlocks', `${blocks}`, order.numBlocks)
     this.#source = source
     this.#claim = new SourceClaim(source)
+    this.#gate = new WriterGate(source, config)
     this.#order = order
     this.#mover = new RunMover(source, destination, { blockSize, fresh: config.freshDestination ?? false })
     this.#inFlight = new InFlight(this.#config.slots, config.signal)
@@ -97,6 +99,16 @@ export class Migrator implements BlockStateReader {
     return this.#counts.bytes
   }
 
+  /** Rounds over dirty blocks that have begun. */
+  get round(): number {
+    return this.#round
+  }
+
+  /** The writer is locked out, or about to be. */
+  get isLocked(): boolean {
+    return this.#gate.isLocked
+  }
+
   get blocksMoved(): number {
     return this.#counts.blocks
   }
@@ -117,10 +129,14 @@ export class Migrator implements BlockStateReader {
    * @throws StorageError `BUSY` while another migration moves this source, `ABORTED`, or what ended the migration.
    */
   async migrate(count: number): Promise<void> {
-    checkInteger('count', count)
     this.#fatal = undefined
     this.#failures.takeAll((block) => this.#order.add(block))
-    await this.#pump(count)
+    await this.more(count)
+  }
+
+  /** As {@link migrate}, within the same pass: blocks that failed in it have failed. */
+  async more(count: number): Promise<void> {
+    await this.#pump(checkInteger('count', count))
   }
 
   /**
@@ -138,7 +154,7 @@ export class Migrator implements BlockStateReader {
   takeDirty(dirty: Bitfield): void {
     this.#round++
     this.#counts.startRound(this.#config.clock.now())
-    this.#phase = this.#locked ? 'locked' : 'dirty'
+    this.#phase = this.#gate.isLocked ? 'locked' : 'dirty'
     this.#mover.forgetFresh()
     dirty.forEachRun((start, count) => {
       this.#counts.dirtied += count
@@ -184,32 +200,13 @@ export class Migrator implements BlockStateReader {
   }
 
   /** Locks the writer out; resolves when none of its writes is in flight. @throws StorageError `ABORTED`, with the writer going on */
-  async lock(): Promise<void> {
-    const { lockerHandler, signal } = this.#config
-    const lock = lockerHandler ?? this.#source.lock?.bind(this.#source)
-    if (!lock) throw new InvalidArgumentError('lockerHandler', 'a function, or a source with a lock', undefined)
-    this.#locked = true
-    // Opening the gate ends the wait for a write that may never end. What a handler does must be over before it is undone.
-    const stop = () => this.unlock()
-    if (!lockerHandler) signal?.addEventListener('abort', stop)
-    try {
-      await lock()
-      if (!this.#locked) throwIfAborted(signal)
-    } catch (error) {
-      this.unlock()
-      throwIfAborted(signal)
-      throw error
-    } finally {
-      signal?.removeEventListener('abort', stop)
-    }
+  lock(): Promise<void> {
+    return this.#gate.lock()
   }
 
   /** Lets the writer go on; no effect when it is not locked out. */
   unlock(): void {
-    if (!this.#locked) return
-    this.#locked = false
-    if (this.#config.unlockerHandler) this.#config.unlockerHandler()
-    else this.#source.unlock?.()
+    this.#gate.unlock()
   }
 
   /** Keeps other migrations off the source until the returned function is called. @throws StorageError `BUSY` */
@@ -256,6 +253,7 @@ export class Migrator implements BlockStateReader {
       timeLeftMs:
         bytesPerSecond > 0 ? (((pendingBlocks + activeBlocks) * blockSize) / bytesPerSecond) * 1000 : undefined,
       predictedPauseMs: msPerBlock === undefined ? undefined : dirtyBlocks * msPerBlock,
+      predictedDurationMs: undefined,
     }
   }
 

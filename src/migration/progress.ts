@@ -1,7 +1,7 @@
 import { RATE_WINDOW_MS } from './limits.ts'
 
-/** What a migration is doing. */
-export type MigrationPhase = 'full' | 'verify' | 'dirty' | 'locked' | 'done'
+/** What a migration is doing; `rest`: the disk was handed over, and what its new owner lacks is on the way. */
+export type MigrationPhase = 'full' | 'verify' | 'dirty' | 'locked' | 'rest' | 'done'
 
 /** State of a block as pictures show it. */
 export const BLOCK_STATE = { notYet: 0, moving: 1, moved: 2, dirty: 3 } as const
@@ -35,6 +35,8 @@ export interface MigrationProgress {
   readonly timeLeftMs: number | undefined
   /** How long the writer would wait if it were stopped now; undefined before the first blocks have moved. */
   readonly predictedPauseMs: number | undefined
+  /** From start to end if nothing changes, infinite when it does not end; undefined before the first blocks have moved, and where nobody decides about rounds. */
+  readonly predictedDurationMs: number | undefined
 }
 
 /** The rate of a growing total: an average whose weight fades with age. */

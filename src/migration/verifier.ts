@@ -2,9 +2,9 @@ import { throwIfAborted } from '../async/abort.ts'
 import type { Clock } from '../async/clock.ts'
 import { Bitfield } from '../bitfield/bitfield.ts'
 import { sharedStagingPool } from '../kernels/staging-pool.ts'
+import type { BlockDigests } from '../storage/block-digests.ts'
 import type { HashTree } from '../storage/hash-tree.ts'
 import type { IoOptions, StorageProvider } from '../storage/provider.ts'
-import { blockCount } from '../storage/range.ts'
 import { readFully } from '../storage/sequential-reader.ts'
 import { HOLE_BYTES, RUN_BYTES, VERIFY_CONCURRENCY } from './limits.ts'
 import { Turn } from './turn.ts'
@@ -14,22 +14,25 @@ import { Turn } from './turn.ts'
  * compares. What is checked while the writer still runs need not be checked while it waits.
  */
 export class Verifier {
+  readonly #digests: BlockDigests
   readonly #tree: HashTree
   readonly #unverified: Bitfield
   readonly #destination: StorageProvider
   readonly #clock: Clock
 
-  constructor(tree: HashTree, destination: StorageProvider, clock: Clock) {
+  /** `digests` hears of everything that is stored, and stays the caller's. */
+  constructor(digests: BlockDigests, destination: StorageProvider, clock: Clock) {
     this.#clock = clock
-    this.#tree = tree
+    this.#digests = digests
+    this.#tree = digests.tree
     this.#destination = destination
-    this.#unverified = new Bitfield(blockCount(tree.size, tree.blockSize))
+    this.#unverified = new Bitfield(digests.blockCount)
   }
 
   /** Notes neighbouring blocks as sent; `bytes` (undefined for zeroes) is only looked at. */
   stored(start: number, count: number, bytes: Uint8Array | undefined): void {
-    if (bytes) this.#tree.update(start, bytes)
-    else this.#tree.updateZero(start, count)
+    if (bytes) this.#digests.note(start, bytes)
+    else this.#digests.noteZero(start, count)
     this.#unverified.setRange(start, start + count)
   }
 
@@ -59,11 +62,6 @@ export class Verifier {
     this.#unverified.forEachRun((start, count) => {
       for (let block = start; block < start + count; block++) visit(block)
     })
-  }
-
-  /** The root over everything sent: that of the destination too once {@link verify} has found nothing wrong. */
-  root(): Uint8Array {
-    return this.#tree.root()
   }
 
   free(): void {

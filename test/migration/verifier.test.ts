@@ -2,8 +2,8 @@ import { expect, it } from 'vitest'
 import { systemClock } from '../../src/async/clock.ts'
 import { Verifier } from '../../src/migration/verifier.ts'
 import { MemoryStorage } from '../../src/sources/memory.ts'
+import { BlockDigests } from '../../src/storage/block-digests.ts'
 import { createBlockHasher } from '../../src/storage/block-hasher.ts'
-import { HashTree } from '../../src/storage/hash-tree.ts'
 
 const BLOCK_SIZE = 65536
 const BLOCKS = 256
@@ -11,14 +11,14 @@ const BLOCKS = 256
 /** A sparse destination that counts how often it is asked what it stores. */
 async function destinationWith(blocks: readonly number[]) {
   const disk = new MemoryStorage(BLOCKS * BLOCK_SIZE, { sparse: true })
-  const tree = new HashTree(disk.size, BLOCK_SIZE, await createBlockHasher())
+  const digests = new BlockDigests(disk.size, BLOCK_SIZE, await createBlockHasher())
   const questions = { count: 0 }
   const { extents } = disk
   disk.extents = (offset, length) => {
     questions.count++
     return extents!(offset, length)
   }
-  const verifier = new Verifier(tree, disk, systemClock)
+  const verifier = new Verifier(digests, disk, systemClock)
   const bytes = new Uint8Array(BLOCK_SIZE).fill(7)
   for (const block of blocks) {
     await disk.writeAt(bytes, block * BLOCK_SIZE)
