@@ -102,8 +102,7 @@ for (const where of ['page', 'worker'] as const) {
       }
       await other.evaluate((where) => window.transports.answerTabs(where), where)
     })
-    // Known and not yet understood: about one case in a hundred stalls between two tabs, and passes when it is run anew. A retry is reported.
-    for (const [index, name] of names.entries()) it(name, { retry: 3 }, () => runCase('tab', index))
+    for (const [index, name] of names.entries()) it(name, () => runCase('tab', index))
   })
 }
 

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/async/clock.ts'
 import { errorCode } from '../../src/errors/storage-error.ts'
+import type { Channel } from '../../src/protocol/channel.ts'
 import { canTransferDataChannels } from '../../src/transports/data-channel-transfer.ts'
 import { dataChannelChannel } from '../../src/transports/webrtc.ts'
 import { webRtcBinding } from '../../src/transports/webrtc-binding.ts'
@@ -105,8 +106,26 @@ class FakeDataChannel extends EventTarget {
     this.readyState = 'closed'
   }
 
-  hear(data: string): void {
+  hear(data: string | ArrayBuffer): void {
     this.dispatchEvent(Object.assign(new Event('message'), { data }))
+  }
+}
+
+/** One of two joined data channels. Until it carries, what is sent vanishes, as in Chromium, whatever `readyState` says. */
+class JoinedDataChannel extends FakeDataChannel {
+  carries = true
+  peer: JoinedDataChannel | undefined
+
+  override send(data: string | Uint8Array): void {
+    this.sent.push(typeof data === 'string' ? data : data.length)
+    if (!this.carries) return
+    const message = typeof data === 'string' ? data : data.slice().buffer
+    queueMicrotask(() => this.peer!.hear(message as string | ArrayBuffer))
+  }
+
+  open(): void {
+    this.readyState = 'open'
+    this.dispatchEvent(new Event('open'))
   }
 }
 
@@ -167,6 +186,77 @@ describe('messages of a data channel', () => {
     const error = await channel.send([new Uint8Array(10)]).catch((error) => error)
     expect(errorCode(error)).toBe('PEER_LOST')
     expect(errorCode(await channel.ended)).toBe('PEER_LOST')
+  })
+})
+
+describe('a data channel that is open when the channel is made of it', () => {
+  const join = () => {
+    const [near, far] = [new JoinedDataChannel(), new JoinedDataChannel()]
+    near.peer = far
+    far.peer = near
+    return { near, far }
+  }
+  const channelOf = (fake: JoinedDataChannel) => dataChannelChannel(fake as unknown as RTCDataChannel)
+  /** As two Chromium tabs do it: the offering side opens, the other is told so before its end carries. */
+  const announce = () => {
+    const { near, far } = join()
+    near.readyState = 'connecting'
+    const a = channelOf(near)
+    far.carries = false
+    const b = channelOf(far)
+    far.open()
+    const carry = () => {
+      far.carries = true
+      near.open()
+    }
+    return { near, far, a, b, carry }
+  }
+  const cross = async (from: Channel, to: Channel) => {
+    const arrived = new Promise<number>((resolve) => to.receive((bytes) => resolve(bytes.length)))
+    await from.send([new Uint8Array(1000)])
+    expect(await arrived).toBe(1000)
+  }
+
+  it('gives its first credit only once it has heard something, since what it sends before may vanish', async () => {
+    const { far, a, b, carry } = announce()
+    expect(far.sent).toEqual(['here'])
+    carry()
+    await cross(a, b)
+    await cross(b, a)
+    expect(far.sent).toEqual(['here', '+2097152', 1000])
+  })
+
+  it('can be closed before it carries', async () => {
+    const { a, b, carry } = announce()
+    const closing = b.close()
+    carry()
+    await closing
+    expect(await a.ended).toBeUndefined()
+  })
+
+  it('finds a peer whose data channel was open as well', async () => {
+    const { near, far } = join()
+    const [a, b] = [channelOf(near), channelOf(far)]
+    await cross(a, b)
+    await cross(b, a)
+  })
+
+  it('finds a peer that vanishing greetings did not reach', async () => {
+    const { near, far } = join()
+    far.carries = false
+    const b = channelOf(far)
+    far.carries = true
+    const a = channelOf(near)
+    await cross(a, b)
+    await cross(b, a)
+  })
+
+  it('is lost when it cannot be used', async () => {
+    const { near } = join()
+    near.send = () => {
+      throw new Error('not open after all')
+    }
+    expect(errorCode(await channelOf(near).ended)).toBe('PEER_LOST')
   })
 })
 
