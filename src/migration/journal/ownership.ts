@@ -139,7 +139,8 @@ export function acknowledge(ownership: Ownership): Ownership {
 
 /**
  * The hand-over does not take place: a `prepared` destination goes on receiving, an owner drops the migration under way, and an owner without one
- * stays as it is. Refused once the disk was given away.
+ * stays as it is. Refused once the disk was given away. A source that cancels waits for the answer, or for the end of the connection, before it
+ * prepares again: an older cancel that comes later would take back a newer promise, and nobody would own the disk.
  */
 export function cancel(ownership: Ownership): Ownership {
   const { state, migration } = ownership
