@@ -34,7 +34,7 @@ export class ArrivingDisk {
   readonly #options: ArrivingDiskOptions
   readonly #owned = new Outcome<Uint8Array | undefined>()
   readonly #whole = new Outcome<void>()
-  #info: DevInfo | undefined
+  #info: OfferedDisk | undefined
   #journal: DiskJournal | undefined
   #cache: WaitingCache | undefined
   #gate: Lockable | undefined
@@ -60,6 +60,11 @@ export class ArrivingDisk {
     return this.info.blockSize
   }
 
+  /** Whether it has been announced and there is a place for it. */
+  get isPlaced(): boolean {
+    return this.#gate !== undefined
+  }
+
   get disk(): Lockable {
     return this.#gate!
   }
@@ -72,7 +77,7 @@ export class ArrivingDisk {
     return this.#journal!
   }
 
-  get info(): DevInfo {
+  get info(): OfferedDisk {
     return this.#info!
   }
 
@@ -101,6 +106,15 @@ export class ArrivingDisk {
     const from: FromProtocol = new FromProtocol(rw, 1, (info) => this.#device(connection, info, from))
     void rw.ended.then((reason) => this.#lost(connection, reason))
     await from.announced
+  }
+
+  /**
+   * Opens the place without a peer, after this process has been started anew. A disk that was handed over before can be used at once; blocks that are
+   * missing come once a connection is attached.
+   */
+  async open(offer: OfferedDisk): Promise<void> {
+    this.#placing ??= this.#place(offer)
+    await this.#placing
   }
 
   /** Does what is asked one at a time. */
@@ -142,8 +156,7 @@ export class ArrivingDisk {
   }
 
   async #device(connection: Connection, info: DevInfo, from: FromProtocol): Promise<ArrivingDevice> {
-    this.#placing ??= this.#place(info)
-    await this.#placing
+    await this.open(info)
     const { size, blockSize } = this.info
     if (info.size !== size || info.blockSize !== blockSize) {
       throw new StorageError('SIZE_MISMATCH', 'The peer offers another disk than before.')
@@ -175,7 +188,7 @@ export class ArrivingDisk {
     }
   }
 
-  async #place(info: DevInfo): Promise<void> {
+  async #place(info: OfferedDisk): Promise<void> {
     checkOffer(info)
     const { name, size, blockSize } = info
     const storage = await this.#options.create({ name, size, blockSize })
@@ -184,12 +197,17 @@ export class ArrivingDisk {
     }
     this.#journal = await this.#options.openJournal({ name, size, blockSize })
     const cache = createWaitingCache(storage, blockSize)
+    const { ownership } = this.#journal
+    // What was agreed at the hand-over is here and right; of one before everything was here, what is known.
+    if (ownership && (ownership.state === 'owner' || ownership.state === 'prepared'))
+      markPresent(cache, ownership.missing ? this.#journal.digests.known : undefined)
     // Exactly one side may write, and until the hand-over that is the source.
     const gate = new Lockable(cache.local)
     await gate.lock()
     this.#info = info
     this.#cache = cache
     this.#gate = gate
+    if (ownership?.state === 'owner') this.own()
   }
 
   #lost(connection: Connection, reason: unknown): void {
@@ -217,4 +235,13 @@ export class ArrivingDisk {
       this.#whole.reject(error)
     })
   }
+}
+
+/** These blocks are here, or all of them. */
+function markPresent(cache: WaitingCache, blocks: Bitfield | undefined): void {
+  const { blockSize } = cache
+  if (!blocks) cache.remote.available(0, cache.remote.size)
+  blocks?.forEachRun((start, count) => {
+    cache.remote.available(start * blockSize, Math.min(count * blockSize, cache.remote.size - start * blockSize))
+  })
 }

@@ -27,6 +27,8 @@ export class SendingDisk {
   readonly #hasher: BlockHasher
   readonly #randomId: () => Uint8Array
   #order: PriorityBlockOrder | undefined
+  /** Something was sent before, to a destination that may be another one. */
+  #hasBegun = false
 
   private constructor(
     source: TrackingStorageProvider,
@@ -126,7 +128,8 @@ export class SendingDisk {
     const { start, handOver, to, order, options } = run
     const { digests } = this.#journal
     if (start.isPrepared) await handOver.withdraw()
-    const claims = start.hasClaims ? await this.#compare(run, { isOwner: false }) : undefined
+    const claims = start.hasClaims ? await this.#compare(run, { isOwner: false }) : this.#beginAnew(order)
+    this.#hasBegun = true
     const face = new SendingFace({ to, requests: handOver.requests, digests, claims }, this.#source.blockSize)
     let root: Uint8Array | undefined
     try {
@@ -175,6 +178,13 @@ export class SendingDisk {
       await moveRest({ source: this.#source, destination: face, order, ...(signal ? { signal } : {}) })
     await handOver.complete(digests.root())
     return this.#nothingSent()
+  }
+
+  /** The destination has nothing: what was sent before went elsewhere. A first time, the caller's order says what is to be sent. */
+  #beginAnew(order: PriorityBlockOrder): undefined {
+    const { digests } = this.#journal
+    digests.forget(0, digests.blockCount)
+    if (this.#hasBegun) order.addAll()
   }
 
   /** Puts into the order what the destination lacks, and nothing else. */

@@ -1,0 +1,221 @@
+import type { Random } from '../../src/async/random.ts'
+import { ArrivingDisk } from '../../src/devices/arriving-disk.ts'
+import type { SendDiskOptions } from '../../src/devices/send-disk.ts'
+import { SendingDisk } from '../../src/devices/sending-disk.ts'
+import { type Journal, journalBytes, openJournal } from '../../src/migration/journal/journal.ts'
+import { createWriteIntents } from '../../src/migration/journal/write-intents.ts'
+import { createDirtyTracker, type DirtyTracker } from '../../src/modules/dirty-tracker.ts'
+import type { Channel } from '../../src/protocol/channel.ts'
+import { type Connection, openConnection } from '../../src/protocol/connection.ts'
+import { MemoryStorage } from '../../src/sources/memory.ts'
+import { createBlockHasher } from '../../src/storage/block-hasher.ts'
+import type { StorageProvider } from '../../src/storage/provider.ts'
+import { memoryChannels } from '../../src/transports/memory.ts'
+import { VirtualClock } from '../support/virtual-clock.ts'
+
+export const BLOCK = 4096
+export const BLOCKS = 300
+/** The last block is short, and there is more than one page of digests. */
+export const SIZE = (BLOCKS - 1) * BLOCK + 77
+
+/** Who is cut off, or dies, just before its n-th send. */
+export interface Blow {
+  readonly at: 'source' | 'destination'
+  readonly send: number
+  readonly kind: 'cut' | 'kill-source' | 'kill-destination'
+}
+
+/** A process's view of what survives it: dead, it neither reads nor writes, and answers nobody. */
+class Life {
+  #isOver = false
+
+  end(): void {
+    this.#isOver = true
+  }
+
+  of(inner: StorageProvider): StorageProvider {
+    const alive = <Value>(work: () => Promise<Value>): Promise<Value> => (this.#isOver ? new Promise(() => {}) : work())
+    return {
+      size: inner.size,
+      readAt: (target, offset) => alive(() => inner.readAt(target, offset)),
+      writeAt: (data, offset) => alive(() => inner.writeAt(data, offset)),
+      zeroAt: (offset, length) => alive(() => inner.zeroAt!(offset, length)),
+      flush: () => alive(() => inner.flush()),
+      close: async () => {},
+      cancelWrites: () => {},
+    }
+  }
+}
+
+/** One computer: a disk and the journal beside it, which outlive the processes. */
+class Machine {
+  readonly disk = new MemoryStorage(SIZE)
+  readonly place = new MemoryStorage(journalBytes(SIZE, BLOCK))
+  life!: Life
+  /** Resolves when the process of now has died. */
+  death!: Promise<'dead'>
+  #died!: () => void
+
+  constructor() {
+    this.#live()
+  }
+
+  async journal(): Promise<Journal> {
+    const hasher = await createBlockHasher()
+    return openJournal(this.life.of(this.place), { size: SIZE, blockSize: BLOCK, hasher, bootId: 'one' })
+  }
+
+  storage(): StorageProvider {
+    return this.life.of(this.disk)
+  }
+
+  die(): void {
+    this.life.end()
+    this.#died()
+    this.#live()
+  }
+
+  #live(): void {
+    this.life = new Life()
+    this.death = new Promise((resolve) => {
+      this.#died = () => resolve('dead')
+    })
+  }
+}
+
+/** A source and a destination with journals, memory channels between them, and a clock that nobody waits for. */
+export class TwoMachines {
+  readonly clock = new VirtualClock()
+  readonly near = new Machine()
+  readonly far = new Machine()
+  /** What an application was told that it has written. */
+  readonly shadow = new MemoryStorage(SIZE)
+  readonly #random: Random
+  tracker!: DirtyTracker
+  sending!: SendingDisk
+  arriving!: ArrivingDisk
+  /** Bytes that the source has put on the wire. */
+  bytesSent = 0
+  struck = false
+
+  constructor(random: Random) {
+    this.#random = random
+    for (let block = 0; block < BLOCKS; block++) {
+      if (block % 7 === 0) continue
+      const data = this.#content(Math.min(BLOCK, SIZE - block * BLOCK))
+      this.near.disk.writeAtSync(data, block * BLOCK)
+      this.shadow.writeAtSync(data, block * BLOCK)
+    }
+  }
+
+  async bootSource(): Promise<void> {
+    const journal = await this.near.journal()
+    this.tracker = createDirtyTracker(this.near.storage(), BLOCK, createWriteIntents(journal))
+    this.sending = await SendingDisk.open({ source: this.tracker.remote, journal, randomId: () => this.#content(16) })
+  }
+
+  bootDestination(): void {
+    const { far } = this
+    const { life } = far
+    this.arriving = new ArrivingDisk({
+      create: () => life.of(far.disk),
+      openJournal: () => far.journal(),
+    })
+  }
+
+  /** Connects the two; the link is torn, or a side dies, at the blow. */
+  async connect(blow?: Blow): Promise<{ near: Connection; far: Connection }> {
+    const { a, b, sever } = memoryChannels({ clock: this.clock })
+    const strike = () => {
+      this.struck = true
+      if (blow?.kind === 'kill-source') this.near.die()
+      if (blow?.kind === 'kill-destination') this.far.die()
+      sever()
+    }
+    const counted = (channel: Channel, at: Blow['at']): Channel => {
+      let sends = 0
+      return {
+        kind: channel.kind,
+        ended: channel.ended,
+        receive: (handler) => channel.receive(handler),
+        close: () => channel.close(),
+        abort: (reason) => channel.abort(reason),
+        send: (parts) => {
+          this.checkOneOwner()
+          sends++
+          if (blow?.at === at && blow.send === sends) strike()
+          if (at === 'source') for (const part of parts) this.bytesSent += part.length
+          return channel.send(parts)
+        },
+      }
+    }
+    const [near, far] = await Promise.all([
+      openConnection([counted(a, 'source')], { role: 'dialer', clock: this.clock }),
+      openConnection([counted(b, 'destination')], { role: 'listener', clock: this.clock }),
+    ])
+    return { near, far }
+  }
+
+  /** Sends over the connection until either end is reached; the outcomes of both sides. */
+  async move(
+    { near, far }: { near: Connection; far: Connection },
+    options: Partial<Omit<SendDiskOptions, 'connection'>> = {},
+  ) {
+    const sent = this.sending.send({
+      connection: near,
+      name: 'disk',
+      clock: this.clock,
+      maxPauseMs: 5000,
+      runBytes: 16 * BLOCK,
+      ...options,
+    })
+    // Who cannot go on says so.
+    sent.catch((error: unknown) => near.close(error))
+    const received = (async () => {
+      await this.arriving.attach(far)
+      return this.arriving.handedOver
+    })()
+    // Who is dead does not say how it went.
+    const [source, destination] = await Promise.allSettled([
+      Promise.race([sent, this.near.death]),
+      Promise.race([received, this.far.death]),
+    ])
+    await near.close().catch(() => {})
+    this.checkOneOwner()
+    return { source, destination }
+  }
+
+  /** The application writes where it may; nothing where it has to wait. */
+  async write(count = 3): Promise<void> {
+    for (let index = 0; index < count; index++) {
+      const offset = Math.floor(this.#random() * (SIZE - 5000))
+      const data = this.#content(1 + Math.floor(this.#random() * 5000))
+      const owner = this.sourceIsOpen ? this.tracker.local : this.destinationIsOpen ? this.arriving.disk : undefined
+      if (!owner) return
+      await owner.writeAt(data, offset)
+      this.shadow.writeAtSync(data, offset)
+    }
+  }
+
+  get sourceIsOpen(): boolean {
+    return this.tracker.local.state === 'open'
+  }
+
+  get destinationIsOpen(): boolean {
+    return this.arriving?.isPlaced && this.arriving.disk.state === 'open'
+  }
+
+  checkOneOwner(): void {
+    if (this.sourceIsOpen && this.destinationIsOpen) throw new Error('both sides may write')
+  }
+
+  #content(length: number): Uint8Array {
+    const words = new Uint32Array(Math.ceil(length / 4))
+    let word = Math.floor(this.#random() * 2 ** 32)
+    for (let index = 0; index < words.length; index++) {
+      word = (Math.imul(word, 1664525) + 1013904223) >>> 0
+      words[index] = word
+    }
+    return new Uint8Array(words.buffer, 0, length)
+  }
+}
