@@ -1,4 +1,5 @@
 import type { BlockType } from '../orders/block-order.ts'
+import { SLOT_PARTS } from './limits.ts'
 
 /** Blocks under way together. */
 export interface ActiveRun {
@@ -13,13 +14,25 @@ export interface ActiveRun {
 }
 
 interface RunEnd {
+  /** Room that it takes, in parts of a slot. */
+  readonly parts: number
   readonly resolve: () => void
   readonly controller: AbortController | undefined
 }
 
+/** How much may be under way. */
+export interface InFlightLimits {
+  /** Slots by kind, each for one run, however long. */
+  readonly slots: Readonly<Record<BlockType, number>>
+  /** Kinds of which short runs share a slot, up to `SLOT_PARTS` of them. */
+  readonly shared: ReadonlySet<BlockType>
+  /** Blocks of a run that fills a slot. */
+  readonly runBlocks: number
+}
+
 /** The runs under way and how many of each kind may be. A handful of objects, whatever the size of the disk. */
 export class InFlight {
-  readonly #limits: Readonly<Record<BlockType, number>>
+  readonly #limits: InFlightLimits
   readonly #taken: Record<BlockType, number> = { standard: 0, dirty: 0, priority: 0 }
   readonly #runs = new Map<ActiveRun, RunEnd>()
   readonly #signal: AbortSignal | undefined
@@ -29,7 +42,7 @@ export class InFlight {
   }
   #wake: (() => void)[] = []
 
-  constructor(limits: Readonly<Record<BlockType, number>>, signal?: AbortSignal) {
+  constructor(limits: InFlightLimits, signal?: AbortSignal) {
     this.#limits = limits
     this.#signal = signal
   }
@@ -49,7 +62,7 @@ export class InFlight {
   }
 
   hasRoom(type: BlockType): boolean {
-    return this.#taken[type] < this.#limits[type]
+    return this.#taken[type] < this.#limits.slots[type] * SLOT_PARTS
   }
 
   begin(start: number, count: number, type: BlockType): ActiveRun {
@@ -61,8 +74,9 @@ export class InFlight {
     if (this.#runs.size === 0) this.#signal?.addEventListener('abort', this.#onAbort, { once: true })
     if (this.#signal?.aborted) controller?.abort(this.#signal.reason)
     const run = { start, count, type, signal: controller?.signal, ended }
-    this.#runs.set(run, { resolve, controller })
-    this.#taken[type]++
+    const parts = this.#parts(count, type)
+    this.#runs.set(run, { parts, resolve, controller })
+    this.#taken[type] += parts
     return run
   }
 
@@ -70,7 +84,7 @@ export class InFlight {
     const end = this.#runs.get(run)
     if (!end) return
     this.#runs.delete(run)
-    this.#taken[run.type]--
+    this.#taken[run.type] -= end.parts
     if (this.#runs.size === 0) this.#signal?.removeEventListener('abort', this.#onAbort)
     end.resolve()
     this.wake()
@@ -95,5 +109,10 @@ export class InFlight {
       if (other.start < run.start + run.count && run.start < other.start + other.count) return other
     }
     return undefined
+  }
+
+  #parts(count: number, type: BlockType): number {
+    if (!this.#limits.shared.has(type)) return SLOT_PARTS
+    return Math.min(SLOT_PARTS, Math.ceil((count / this.#limits.runBlocks) * SLOT_PARTS))
   }
 }

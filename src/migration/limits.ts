@@ -7,6 +7,12 @@ export const LARGEST_RUN_BYTES = 2 ** 22
 /** Runs in flight. 16 MiB keep an 8 MiB database transaction busy with the next one queued behind it. */
 export const CONCURRENCY = { standard: 16, dirty: 16, priority: 4 } as const
 
+/**
+ * Short runs that share the slot of a long one: scattered blocks are a few KiB each, and 16 of them under way would leave a link with a round trip
+ * of a millisecond half empty.
+ */
+export const SLOT_PARTS = 16
+
 /** Most runs in flight of one kind that a caller may ask for: staging memory is the real bound, this one keeps queues short. */
 export const LARGEST_CONCURRENCY = 1024
 

@@ -71,13 +71,17 @@ export class LiveRun {
       await this.#pass()
       await this.#settle()
       this.#outlook.checkDeadline()
-      if (this.#outlook.mustSwitch) return
-      const step = this.#convergence.next(this.rounds, this.#outlook)
-      if (step === 'lock' || this.#outlook.canSwitch) {
-        if (step !== 'round') return
-      } else if (step === 'give-up') throw this.#outlook.tooBusy(this.rounds)
+      const step = this.#outlook.mustSwitch ? 'lock' : this.#convergence.next(this.rounds, this.#outlook)
+      if (step === 'give-up' && !this.#outlook.canSwitch) throw this.#outlook.tooBusy(this.rounds)
+      if (step !== 'round') return this.#outlook.canSwitch ? this.#checkPause() : undefined
       await this.#startRound(this.#options.source.sync())
     }
+  }
+
+  /** Where a rest may follow, no round shortens the pause: only flushing can be too slow, and what it took last may have been for gigabytes. */
+  async #checkPause(): Promise<void> {
+    if (this.#outlook.isTooLong) await this.#flush()
+    if (this.#outlook.isTooLong) throw this.#outlook.tooBusy(this.rounds)
   }
 
   /** Moves what is in the order, and leaves the pass as soon as what remains is better moved with the writer stopped, or afterwards. */

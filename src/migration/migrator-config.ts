@@ -9,7 +9,7 @@ import type { BlockStateReader, MigrationProgress } from './progress.ts'
 export interface MigratorConfig {
   /** Bytes of a block: a power of two from 512 to 16 MiB, the one the source tracks with. */
   blockSize: number
-  /** Runs in flight by kind of block; `any` stands for the kinds not named. Default: `CONCURRENCY`. */
+  /** Runs in flight by kind of block; `any` stands for the kinds not named. Default: `CONCURRENCY`, where up to `SLOT_PARTS` short ones count as one. */
   concurrency?: Partial<Record<BlockType | 'any', number>>
   /** Bytes of neighbouring blocks moved together, at least one block, at most `LARGEST_RUN_BYTES`. Default: `RUN_BYTES`, or more where a storage prefers it. */
   runBytes?: number
@@ -39,9 +39,13 @@ export interface MigratorConfig {
 export interface CheckedConfig extends MigratorConfig {
   readonly runBlocks: number
   readonly slots: Readonly<Record<BlockType, number>>
+  /** Kinds for which the caller has not said how many runs may be in flight. */
+  readonly shared: ReadonlySet<BlockType>
   readonly progressIntervalMs: number
   readonly clock: Clock
 }
+
+const KINDS: readonly BlockType[] = ['standard', 'dirty', 'priority']
 
 /** `preferredBytes`: what the storages prefer to move at once. @throws InvalidArgumentError that names the first option outside its domain. */
 export function checkConfig(config: MigratorConfig, preferredBytes = 0): CheckedConfig {
@@ -57,6 +61,7 @@ export function checkConfig(config: MigratorConfig, preferredBytes = 0): Checked
     ...config,
     runBlocks: Math.max(1, Math.floor(Math.min(runBytes, LARGEST_RUN_BYTES) / blockSize)),
     slots: { standard: slots('standard'), dirty: slots('dirty'), priority: slots('priority') },
+    shared: new Set(KINDS.filter((type) => (config.concurrency?.[type] ?? config.concurrency?.any) === undefined)),
     progressIntervalMs: checkDuration('progressIntervalMs', config.progressIntervalMs ?? PROGRESS_INTERVAL_MS),
     clock: config.clock ?? systemClock,
   }

@@ -71,7 +71,7 @@ export class Migrator implements BlockStateReader {
     this.#gate = new WriterGate(source, config)
     this.#order = order
     this.#mover = new RunMover(source, destination, { blockSize, fresh: config.freshDestination ?? false })
-    this.#inFlight = new InFlight(this.#config.slots, config.signal)
+    this.#inFlight = new InFlight(this.#config, config.signal)
     this.#failures = new Failures(blocks)
     if (order.urgent !== undefined) order.onUrgent = () => this.#inFlight.wake()
     this.#counts = new MoveCounts(this.#config.clock.now())
