@@ -6,8 +6,8 @@ import { dataChannelChannel } from '../webrtc.ts'
 import { webRtcBinding } from '../webrtc-binding.ts'
 import { bindChannel } from './bind-channel.ts'
 import { sha256 } from './invitation.ts'
-import { CONNECT_MS, GATHER_MS } from './limits.ts'
-import { decodeDescription, encodeDescription } from './session-description.ts'
+import { CONNECT_MS, FIRST_WORD_MS, GATHER_MS } from './limits.ts'
+import { decodeDescription, encodeDescription, withoutCandidates } from './session-description.ts'
 import type { Party, Signalling } from './signalling.ts'
 
 /** The data channel's `protocol`, by which both sides agree on what is spoken. */
@@ -41,6 +41,10 @@ export interface ConnectedPeers {
 /**
  * Connects two sides directly. The guest offers, the host answers, and both send their candidates within, since in a local network they are found at
  * once: two texts are all that has to be carried.
+ *
+ * The host leaves the first word to the guest. libdatachannel (0.24.5) tells ICE the answer's credentials before it stores the fingerprint that
+ * stands beside them: with a host that knocks meanwhile, the guest can be through ICE and DTLS in between, finds no fingerprint to compare with, and
+ * fails ("Got a remote candidate without ICE transport").
  * @throws StorageError `NOT_SUPPORTED` without WebRTC, `PEER_LOST` when the sides cannot reach each other or one gave up, `MALFORMED`,
  * `INCOMPATIBLE`, `ABORTED`
  */
@@ -87,6 +91,7 @@ class Attempt {
   readonly #signalling: Signalling
   readonly #as: Party
   readonly #clock: Clock
+  readonly #over = new AbortController()
   #channel: Channel | undefined
 
   constructor(peer: RTCPeerConnection, { signalling, as }: ConnectPeersOptions, clock: Clock) {
@@ -113,6 +118,7 @@ class Attempt {
   }
 
   lose(reason: unknown): void {
+    this.#over.abort()
     this.#channel?.abort(reason)
     this.#peer.close()
   }
@@ -138,10 +144,12 @@ class Attempt {
       })
     })
     opened.catch(() => {}) // Thrown below, unless something else fails first.
-    await peer.setRemoteDescription(offer)
+    const { description, candidates } = withoutCandidates(offer)
+    await peer.setRemoteDescription(description)
     await peer.setLocalDescription(await peer.createAnswer())
     await this.#gather()
     this.#signalling.send(encodeDescription(peer.localDescription!))
+    await this.#knock(candidates, opened)
     return opened
   }
 
@@ -161,6 +169,18 @@ class Attempt {
     }
     const [local, remote] = [peer.localDescription?.sdp ?? '', peer.remoteDescription?.sdp ?? '']
     return bindChannel(channel, await webRtcBinding({ local, remote }, sha256))
+  }
+
+  /** Goes to meet a guest that has not come by itself. */
+  async #knock(candidates: readonly RTCIceCandidateInit[], opened: Promise<unknown>): Promise<void> {
+    const come = new AbortController()
+    const stop = () => come.abort()
+    void opened.then(stop, stop)
+    const signal = AbortSignal.any([come.signal, this.#over.signal])
+    await this.#clock.sleep(FIRST_WORD_MS, signal).catch(() => {})
+    if (signal.aborted) return
+    // One that leads there is enough, and those that this platform cannot read do not.
+    await Promise.allSettled(candidates.map((candidate) => this.#peer.addIceCandidate(candidate)))
   }
 
   /** Waits until all addresses of this side are known, or until it takes too long. */

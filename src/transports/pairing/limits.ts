@@ -42,6 +42,12 @@ export const TAB_ANSWER_MS = 1_500
 /** Milliseconds to look for addresses under which this side can be reached; those found until then must do. */
 export const GATHER_MS = 2_500
 
+/**
+ * Milliseconds a host that has answered leaves the first word to its guest: over them an answer has come through a rendezvous and was taken, and
+ * who is reached by the guest has connected already. Only a guest that cannot reach its host waits for them.
+ */
+export const FIRST_WORD_MS = 1_000
+
 /** Milliseconds from the offer to an open channel. ICE itself gives up after some fifteen seconds. */
 export const CONNECT_MS = 30_000
 

@@ -18,6 +18,18 @@ export function decodeDescription(text: string, expected: 'offer' | 'answer'): R
   return { type: expected, sdp }
 }
 
+/** Takes the addresses out of a description, to be told to the peer at another time, by `addIceCandidate`. The rest says what is spoken, and with whom. */
+export function withoutCandidates({ type, sdp = '' }: RTCSessionDescriptionInit): {
+  readonly description: RTCSessionDescriptionInit
+  readonly candidates: readonly RTCIceCandidateInit[]
+} {
+  const candidates = [...sdp.matchAll(/^a=(candidate:[^\r\n]*)/gm)].map(([, candidate]) => ({
+    candidate: candidate!,
+    sdpMLineIndex: 0, // Data channels are the only medium.
+  }))
+  return { description: { type, sdp: sdp.replaceAll(/^a=(candidate:|end-of-candidates).*\r?\n?/gm, '') }, candidates }
+}
+
 function parse(text: string): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(text)
