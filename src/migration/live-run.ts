@@ -9,6 +9,7 @@ import type { LiveMigrationOptions } from './live-options.ts'
 import type { Migrator } from './migrator.ts'
 import { carryRest } from './move-rest.ts'
 import type { Outlook } from './outlook.ts'
+import { Turn } from './turn.ts'
 import type { Verifier } from './verifier.ts'
 
 /** What a live migration works with. */
@@ -86,10 +87,13 @@ export class LiveRun {
 
   /** Moves what is in the order, and leaves the pass as soon as what remains is better moved with the writer stopped, or afterwards. */
   async #pass(): Promise<void> {
-    const { order } = this.#parts
+    const { order, clock } = this.#parts
+    // A slice between two storages in memory is over before the migrator thinks of letting others run.
+    const turn = new Turn(clock)
     // Blocks that failed in an earlier pass get another chance.
     await this.#migrator.migrate(Math.min(this.#migrator.pendingBlocks, this.#outlook.sliceBlocks))
     while (order.available > 0) {
+      if (turn.isOver) await turn.pass()
       this.#outlook.measure()
       this.#outlook.refuse()
       this.#outlook.checkDeadline()
