@@ -190,9 +190,7 @@ describe('a link', () => {
     const link = await offer(page)
     const other = await there.visit()
     const toGuest = await takeRendezvousOf(other)
-    const intercepting = interceptPeers({ toHost, toGuest })
-    await fetchDisk(there, link, { page: other })
-    await intercepting
+    await Promise.all([interceptPeers({ toHost, toGuest }), fetchDisk(there, link, { page: other })])
     expect(await waitForTone(page, 'failed')).toContain('listens in between')
     expect(await waitForTone(other, 'failed')).toContain('listens in between')
     await page.close()

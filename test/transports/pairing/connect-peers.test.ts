@@ -57,9 +57,10 @@ describe('two sides that have met', () => {
 
   it('notice a rendezvous that puts itself between them', async () => {
     const [left, right] = [signallingPair(), signallingPair()]
-    const intercepting = interceptPeers({ toGuest: left.host, toHost: right.guest })
-    const { a, b } = await connect(right.host, left.guest)
-    await intercepting
+    const [{ a, b }] = await Promise.all([
+      connect(right.host, left.guest),
+      interceptPeers({ toGuest: left.host, toHost: right.guest }),
+    ])
     expect(a.channel.binding).not.toEqual(b.channel.binding)
     const { secret } = await createInvitation()
     const both = await Promise.allSettled([
