@@ -10,10 +10,18 @@ export { type Connection, type ConnectionOptions, openConnection } from './proto
 export { FromProtocol } from './protocol/from-protocol.ts'
 export { type Dialect, ProtocolRW } from './protocol/protocol-rw.ts'
 export { ToProtocol } from './protocol/to-protocol.ts'
+export { canTransferDataChannels, takeDataChannel } from './transports/data-channel-transfer.ts'
 export { type MemoryChannels, memoryChannels } from './transports/memory.ts'
 export { type MessagePortChannelOptions, messagePortChannel, type PortLike } from './transports/message-port.ts'
 export { type BroadcastOptions, broadcastSignalling } from './transports/pairing/broadcast-channel.ts'
-export { type ConnectedPeers, type ConnectPeersOptions, connectPeers } from './transports/pairing/connect-peers.ts'
+export {
+  type ConnectDataChannelOptions,
+  type ConnectedDataChannel,
+  type ConnectedPeers,
+  type ConnectPeersOptions,
+  connectDataChannel,
+  connectPeers,
+} from './transports/pairing/connect-peers.ts'
 export {
   createInvitation,
   type Invitation,

@@ -6,7 +6,7 @@ import { formatCount, formatDuration, formatRate } from '../format.ts'
 import type { StorageKind } from '../mover/settings.ts'
 import { HandCarry } from './hand-carry.ts'
 import type { Arrivals, FromTraveller, ToTraveller } from './messages.ts'
-import { type Pair, pair } from './pair.ts'
+import { linkTransfer, type Pair, pair } from './pair.ts'
 import { arriving, GOT, GUEST, guestFailure, pasteProblem, readSentence } from './sentences.ts'
 import { part, pictureInterval, Stage, startTraveller, withdrawMissing } from './stage.ts'
 
@@ -78,6 +78,7 @@ export class Guest {
         invitation: this.#invitation,
         as: 'guest',
         signal,
+        worker: this.#worker,
         ...(manual ? { manual } : {}),
         onMet: () => this.#stage.say(GUEST.met),
       })
@@ -89,7 +90,10 @@ export class Guest {
     this.#enter('taking')
     this.#stage.say(GUEST.proving)
     const place = part<HTMLSelectElement>(this.#panel, 'settings-place').value as StorageKind
-    this.#send({ type: 'receive', place, intervalMs: pictureInterval(), ...this.#pair.link }, [this.#pair.link.port])
+    this.#send(
+      { type: 'receive', place, intervalMs: pictureInterval(), ...this.#pair.link },
+      linkTransfer(this.#pair.link),
+    )
   }
 
   /** Gives up the other ways: an offer is good for one connection only. */

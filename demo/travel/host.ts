@@ -8,7 +8,7 @@ import type { StorageKind } from '../mover/settings.ts'
 import { HandCarry } from './hand-carry.ts'
 import { LinkBox } from './link-box.ts'
 import type { FromTraveller, ToTraveller } from './messages.ts'
-import { type Pair, pair } from './pair.ts'
+import { linkTransfer, type Pair, pair } from './pair.ts'
 import { gaveAway, HOST, hostFailure, pasteProblem } from './sentences.ts'
 import { part, pictureInterval, Stage, startTraveller, withdrawMissing } from './stage.ts'
 
@@ -119,6 +119,7 @@ export class Host {
         as: 'host',
         manual,
         signal,
+        worker: this.#worker,
         onWaiting: (addresses) => this.#showLink(invitation, addresses),
         onAlone: (why) => (why === 'expired' ? this.#waiting.abort('expired') : this.#linkBox.alone()),
         onMet: () => this.#stage.say(HOST.met),
@@ -132,7 +133,7 @@ export class Host {
     }
     this.#enter('moving')
     this.#stage.say(HOST.proving)
-    this.#send({ type: 'send', ...this.#pair.link }, [this.#pair.link.port])
+    this.#send({ type: 'send', ...this.#pair.link }, linkTransfer(this.#pair.link))
   }
 
   #showLink(invitation: Invitation, addresses: readonly string[]): void {

@@ -13,19 +13,33 @@ export interface TravelSettings {
 
 /** The page's end of a connection, for the worker to speak over. */
 export interface WorkerLink {
-  readonly port: MessagePort
-  /** Of the channel beyond the port. */
+  /** Leads to the channel in the page; transferred. Without one, the worker has the data channel itself, by an earlier `connect`. */
+  readonly port?: MessagePort
+  /** What the peer of that data channel takes in one message, where it says. */
+  readonly maxMessageSize?: number
+  /** Of the channel that all this leads to. */
   readonly binding: Uint8Array
   readonly secret: Uint8Array
+}
+
+/** A data channel on its way to the worker; it and the port are transferred. */
+export interface TravellingChannel {
+  readonly dataChannel: RTCDataChannel
+  /** Whether the other side made it. */
+  readonly isAnnounced: boolean
+  /** Tells the page, by any message, that the channel has ended. */
+  readonly over: MessagePort
 }
 
 /** What the page tells the worker. */
 export type ToTraveller =
   /** Makes and fills a disk, and starts the program that writes to it. A picture is sent every `intervalMs`. */
   | { readonly type: 'prepare'; readonly settings: TravelSettings; readonly intervalMs: number }
-  /** Sends the disk that was prepared. `port` is transferred. */
+  /** Takes the data channel of a connection in the making. */
+  | ({ readonly type: 'connect' } & TravellingChannel)
+  /** Sends the disk that was prepared. */
   | ({ readonly type: 'send' } & WorkerLink)
-  /** Takes a disk. `port` is transferred. */
+  /** Takes a disk. */
   | ({ readonly type: 'receive'; readonly place: StorageKind; readonly intervalMs: number } & WorkerLink)
   /** Reads a block that is not here yet, or any once all are. */
   | { readonly type: 'read' }

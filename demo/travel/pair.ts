@@ -1,8 +1,13 @@
 import { errorCode } from '../../src/errors/storage-error.ts'
 import type { Channel } from '../../src/protocol/channel.ts'
+import { canTransferDataChannels } from '../../src/transports/data-channel-transfer.ts'
 import { messagePortChannel } from '../../src/transports/message-port.ts'
 import { broadcastSignalling } from '../../src/transports/pairing/broadcast-channel.ts'
-import { connectPeers } from '../../src/transports/pairing/connect-peers.ts'
+import {
+  type ConnectPeersOptions,
+  connectDataChannel,
+  connectPeers,
+} from '../../src/transports/pairing/connect-peers.ts'
 import type { Invitation } from '../../src/transports/pairing/invitation.ts'
 import { CONNECT_MS, PASTE_MS } from '../../src/transports/pairing/limits.ts'
 import type { ManualSignalling } from '../../src/transports/pairing/manual.ts'
@@ -10,12 +15,14 @@ import { meet } from '../../src/transports/pairing/meet.ts'
 import { rendezvousSignalling } from '../../src/transports/pairing/rendezvous-client.ts'
 import { RENDEZVOUS_PATH } from '../../src/transports/pairing/rendezvous-messages.ts'
 import type { Party, Signalling } from '../../src/transports/pairing/signalling.ts'
-import type { WorkerLink } from './messages.ts'
+import type { ToTraveller, WorkerLink } from './messages.ts'
 
 /** How two pages are brought together. */
 export interface PairOptions {
   readonly invitation: Invitation
   readonly as: Party
+  /** Who speaks over the connection. */
+  readonly worker: Worker
   /** Texts carried by hand: for a host one way among others, for a guest instead of them. */
   readonly manual?: ManualSignalling
   readonly signal: AbortSignal
@@ -29,32 +36,61 @@ export interface PairOptions {
 
 /** Two pages that are connected. */
 export interface Pair {
-  /** For the worker; the port is to be transferred. */
+  /** For the worker; a port in it is to be transferred. */
   readonly link: WorkerLink
   /** Cuts the connection, as when a cable is pulled. */
   pullThePlug(): void
 }
 
+/** What goes along with a link when it is posted. */
+export function linkTransfer({ port }: WorkerLink): Transferable[] {
+  return port ? [port] : []
+}
+
+/** A connection as the page holds it. */
+interface Line {
+  readonly link: Omit<WorkerLink, 'secret'>
+  close(): void
+}
+
 /**
- * Meets the other side by whatever way there is, connects to it directly, and leads that connection to a port for the worker, which does
- * the rest. The channel stays in the page, since not every browser can hand one over; its bytes are only passed on, never copied.
+ * Meets the other side by whatever way there is and connects to it directly. The worker speaks over that connection: over the data channel
+ * itself where the browser can hand it over, so that a busy page slows nothing down, else over a port to the page.
  */
 export async function pair(options: PairOptions): Promise<Pair> {
-  const { invitation, as, manual, signal, onMet } = options
+  const { invitation, as, manual, signal, onMet, worker } = options
   const isByHand = as === 'guest' && manual !== undefined
   const signalling = isByHand ? manual : await meet(waysToMeet(options), signal)
   if (!isByHand) onMet?.()
   const timeoutMs = isByHand || signalling === manual ? PASTE_MS : CONNECT_MS
-  const peers = await connectPeers({ signalling, as, signal, timeoutMs })
+  const way = { signalling, as, signal, timeoutMs }
+  const line = await (canTransferDataChannels() ? handOver(way, worker) : relayed(way))
   if (isByHand) onMet?.()
   // A browser that closes a tab does not say goodbye by itself, and the other side would wait in vain for half a minute.
-  addEventListener('pagehide', () => peers.close(), { once: true })
+  addEventListener('pagehide', () => line.close(), { once: true })
+  return { link: { ...line.link, secret: invitation.secret }, pullThePlug: () => line.close() }
+}
+
+/** The data channel goes to the worker, and nothing passes through the page. */
+async function handOver(way: ConnectPeersOptions, worker: Worker): Promise<Line> {
+  const { port1, port2 } = new MessageChannel()
+  const { binding, maxMessageSize, close } = await connectDataChannel({
+    ...way,
+    hand: (dataChannel) => {
+      const message: ToTraveller = { type: 'connect', dataChannel, isAnnounced: way.as === 'host', over: port2 }
+      worker.postMessage(message, [dataChannel as unknown as Transferable, port2])
+    },
+  })
+  port1.onmessage = close
+  return { link: { binding, ...(maxMessageSize === undefined ? {} : { maxMessageSize }) }, close }
+}
+
+/** The channel stays in the page; its bytes are only passed on, never copied. */
+async function relayed(way: ConnectPeersOptions): Promise<Line> {
+  const peers = await connectPeers(way)
   const { port1, port2 } = new MessageChannel()
   relay(peers.channel, messagePortChannel(port1))
-  return {
-    link: { port: port2, binding: peers.channel.binding!, secret: invitation.secret },
-    pullThePlug: () => peers.close(),
-  }
+  return { link: { port: port2, binding: peers.channel.binding! }, close: () => peers.close() }
 }
 
 function waysToMeet({ invitation, as, manual, onWaiting, onAlone }: PairOptions): Signalling[] {

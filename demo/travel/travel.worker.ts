@@ -3,6 +3,7 @@ import { Arrival } from './arrival.ts'
 import { Departure } from './departure.ts'
 import type { FromTraveller, ToTraveller } from './messages.ts'
 import { deleteDisk } from './travel-disks.ts'
+import { keepDataChannel } from './worker-link.ts'
 
 /** The part of a dedicated worker's global scope that is used here; the page's types describe a window. */
 interface WorkerScope {
@@ -26,6 +27,8 @@ async function obey(message: ToTraveller): Promise<void> {
       await departure?.clear()
       departure = new Departure(message.settings, message.intervalMs, send)
       return departure.prepare()
+    case 'connect':
+      return keepDataChannel(message)
     case 'send':
       return departure?.send(message)
     case 'receive':

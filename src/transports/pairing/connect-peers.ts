@@ -30,6 +30,22 @@ export interface ConnectPeersOptions {
   readonly clock?: Clock
 }
 
+/** How two sides are connected when the data channel is for somebody else. */
+export interface ConnectDataChannelOptions extends ConnectPeersOptions {
+  /** Takes the data channel in the turn in which it is made or announced, long before it is open: only then a worker may still get it. */
+  readonly hand: (dataChannel: RTCDataChannel) => void
+}
+
+/** A direct connection whose data channel was handed on. It ends by {@link close} alone. */
+export interface ConnectedDataChannel {
+  /** For the channel that is made of the data channel. */
+  readonly binding: Uint8Array
+  /** Bytes of the largest message the peer takes, where it says. */
+  readonly maxMessageSize: number | undefined
+  /** Ends the connection, and with it the data channel, out of order. */
+  close(): void
+}
+
 /** A direct connection of two sides. Who is at the other end is not known before the secret is proved over the channel's binding. */
 export interface ConnectedPeers {
   /** With a binding. Ends when the connection does. */
@@ -49,6 +65,39 @@ export interface ConnectedPeers {
  * `INCOMPATIBLE`, `ABORTED`
  */
 export async function connectPeers(options: ConnectPeersOptions): Promise<ConnectedPeers> {
+  let channel: Channel | undefined
+  const { attempt, peer, binding } = await connect(options, (dataChannel, maxMessageSize) => {
+    channel = dataChannelChannel(dataChannel, { maxMessageSize })
+    return channel
+  })
+  const bound = bindChannel(channel!, binding)
+  void bound.ended.then(() => peer.close())
+  return { channel: bound, close: () => attempt.lose(new StorageError('CLOSED', 'The connection was closed here.')) }
+}
+
+/**
+ * Connects two sides as {@link connectPeers} does, and hands the data channel on, for a worker to make the channel of. The peer connection stays
+ * here, since no worker can have one. The other side may use either function.
+ * @throws as {@link connectPeers}; whatever `hand` throws is the cause of a `PEER_LOST`
+ */
+export async function connectDataChannel(options: ConnectDataChannelOptions): Promise<ConnectedDataChannel> {
+  const { attempt, peer, binding } = await connect(options, (dataChannel) => {
+    options.hand(dataChannel)
+    return undefined
+  })
+  return { binding, maxMessageSize: peer.sctp?.maxMessageSize, close: () => attempt.lose(undefined) }
+}
+
+/** Says who gets the data channel, in the turn in which it came to be. Returns the channel made of it, if that is made here. */
+type Take = (dataChannel: RTCDataChannel, maxMessageSize: () => number | undefined) => Channel | undefined
+
+interface Connected {
+  readonly attempt: Attempt
+  readonly peer: RTCPeerConnection
+  readonly binding: Uint8Array
+}
+
+async function connect(options: ConnectPeersOptions, take: Take): Promise<Connected> {
   const { signalling, signal, clock = systemClock, timeoutMs = CONNECT_MS } = options
   const PeerConnection = options.RTCPeerConnection ?? globalThis.RTCPeerConnection
   if (!PeerConnection) {
@@ -56,7 +105,7 @@ export async function connectPeers(options: ConnectPeersOptions): Promise<Connec
     throw new StorageError('NOT_SUPPORTED', 'There is no WebRTC here, or it is switched off.')
   }
   const peer = new PeerConnection({ iceServers: [...(options.iceServers ?? [])] })
-  const attempt = new Attempt(peer, options, clock)
+  const attempt = new Attempt(peer, options, take)
   const stop = new AbortController()
   const interrupt = () => stop.abort(signal?.reason)
   signal?.addEventListener('abort', interrupt, { once: true })
@@ -69,9 +118,8 @@ export async function connectPeers(options: ConnectPeersOptions): Promise<Connec
   late.catch(() => {}) // Thrown by the race, or stopped.
   try {
     throwIfAborted(signal)
-    const channel = await Promise.race([attempt.run(), attempt.failed, late])
-    void channel.ended.then(() => peer.close())
-    return { channel, close: () => attempt.lose(new StorageError('CLOSED', 'The connection was closed here.')) }
+    const binding = await Promise.race([attempt.run(), attempt.failed, late])
+    return { attempt, peer, binding }
   } catch (error) {
     attempt.lose(error)
     throwIfAborted(signal)
@@ -83,7 +131,7 @@ export async function connectPeers(options: ConnectPeersOptions): Promise<Connec
   }
 }
 
-/** One peer connection on its way to a channel. */
+/** One peer connection on its way to an open data channel. */
 class Attempt {
   /** Rejects when the connection fails. */
   readonly failed: Promise<never>
@@ -91,14 +139,16 @@ class Attempt {
   readonly #signalling: Signalling
   readonly #as: Party
   readonly #clock: Clock
+  readonly #take: Take
   readonly #over = new AbortController()
   #channel: Channel | undefined
 
-  constructor(peer: RTCPeerConnection, { signalling, as }: ConnectPeersOptions, clock: Clock) {
+  constructor(peer: RTCPeerConnection, { signalling, as, clock = systemClock }: ConnectPeersOptions, take: Take) {
     this.#peer = peer
     this.#signalling = signalling
     this.#as = as
     this.#clock = clock
+    this.#take = take
     this.failed = new Promise((_, reject) => {
       peer.addEventListener('connectionstatechange', () => {
         if (peer.connectionState !== 'failed') return
@@ -113,7 +163,8 @@ class Attempt {
     this.failed.catch(() => {}) // Thrown by the race.
   }
 
-  run(): Promise<Channel> {
+  /** Resolves with the binding once the data channel can be used. */
+  run(): Promise<Uint8Array> {
     return this.#as === 'guest' ? this.#offer() : this.#answer()
   }
 
@@ -123,24 +174,29 @@ class Attempt {
     this.#peer.close()
   }
 
-  async #offer(): Promise<Channel> {
+  async #offer(): Promise<Uint8Array> {
     const peer = this.#peer
-    const dataChannel = peer.createDataChannel('blockferry', { protocol: DATA_CHANNEL_PROTOCOL })
+    const opened = this.#open(peer.createDataChannel('blockferry', { protocol: DATA_CHANNEL_PROTOCOL }))
+    opened.catch(() => {}) // Thrown below, unless something else fails first.
     await peer.setLocalDescription(await peer.createOffer())
     await this.#gather()
     this.#signalling.send(encodeDescription(peer.localDescription!))
     await peer.setRemoteDescription(decodeDescription(await this.#signalling.next(), 'answer'))
-    return this.#open(dataChannel)
+    return opened
   }
 
-  async #answer(): Promise<Channel> {
+  async #answer(): Promise<Uint8Array> {
     const peer = this.#peer
     const offer = decodeDescription(await this.#signalling.next(), 'offer')
-    const opened = new Promise<Channel>((resolve, reject) => {
+    const opened = new Promise<Uint8Array>((resolve, reject) => {
+      let isTaken = false
       peer.addEventListener('datachannel', ({ channel }) => {
-        if (this.#channel || channel.protocol !== DATA_CHANNEL_PROTOCOL)
+        if (isTaken || channel.protocol !== DATA_CHANNEL_PROTOCOL) {
           reject(new StorageError('INCOMPATIBLE', 'The other side opened a channel for something else.'))
-        else resolve(this.#open(channel))
+        } else {
+          isTaken = true
+          resolve(this.#open(channel))
+        }
       })
     })
     opened.catch(() => {}) // Thrown below, unless something else fails first.
@@ -153,13 +209,13 @@ class Attempt {
     return opened
   }
 
-  /** Makes the channel in this very turn, or what comes first would be missed, and resolves when it is open. */
-  async #open(dataChannel: RTCDataChannel): Promise<Channel> {
+  /** Lets the data channel be taken in this very turn, or what comes first would be missed, and resolves when it is open. */
+  async #open(dataChannel: RTCDataChannel): Promise<Uint8Array> {
     const peer = this.#peer
-    const maxMessageSize = peer.sctp?.maxMessageSize
-    const channel = dataChannelChannel(dataChannel, maxMessageSize === undefined ? {} : { maxMessageSize })
+    const channel = this.#take(dataChannel, () => peer.sctp?.maxMessageSize)
     this.#channel = channel
-    if (dataChannel.readyState === 'connecting') {
+    if (!channel) await this.#connected()
+    else if (dataChannel.readyState === 'connecting') {
       await Promise.race([
         new Promise<void>((resolve) => dataChannel.addEventListener('open', () => resolve(), { once: true })),
         channel.ended.then((reason) => {
@@ -168,7 +224,15 @@ class Attempt {
       ])
     }
     const [local, remote] = [peer.localDescription?.sdp ?? '', peer.remoteDescription?.sdp ?? '']
-    return bindChannel(channel, await webRtcBinding({ local, remote }, sha256))
+    return webRtcBinding({ local, remote }, sha256)
+  }
+
+  /** A data channel that was handed on tells nothing here any more; it opens with the connection. */
+  async #connected(): Promise<void> {
+    const peer = this.#peer
+    while (peer.connectionState !== 'connected') {
+      await new Promise((resolve) => peer.addEventListener('connectionstatechange', resolve, { once: true }))
+    }
   }
 
   /** Goes to meet a guest that has not come by itself. */
