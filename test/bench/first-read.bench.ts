@@ -3,7 +3,8 @@ import { createDirtyTracker } from '../../src/modules/dirty-tracker.ts'
 import { openConnection } from '../../src/protocol/connection.ts'
 import type { Benchmark, BenchmarkResult } from './benchmark.ts'
 import { median, spread } from './measure.ts'
-import { connectPeer, filledDisk, startPeer } from './transport.bench.ts'
+import { filledDisk } from './move-disk.ts'
+import { connectPeer, startPeer } from './transport.bench.ts'
 
 const MIB = 2 ** 20
 const BLOCK_SIZE = 65536

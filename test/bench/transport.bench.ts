@@ -1,18 +1,14 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { Migrator } from '../../src/migration/migrator.ts'
-import { createDirtyTracker } from '../../src/modules/dirty-tracker.ts'
-import { AnyBlockOrder } from '../../src/orders/any-block-order.ts'
 import type { Channel } from '../../src/protocol/channel.ts'
 import { openConnection } from '../../src/protocol/connection.ts'
 import { FromProtocol } from '../../src/protocol/from-protocol.ts'
-import type { ProtocolRW } from '../../src/protocol/protocol-rw.ts'
-import { ToProtocol } from '../../src/protocol/to-protocol.ts'
 import { MemoryStorage } from '../../src/sources/memory.ts'
 import { connectTcp } from '../../src/transports/tcp-connect.node.ts'
 import { connectWebSocket } from '../../src/transports/websocket-client.node.ts'
 import type { Benchmark, BenchmarkResult } from './benchmark.ts'
 import { measureBeside } from './measure.ts'
+import { filledDisk, moveDisk } from './move-disk.ts'
 import { fillRandom } from './random-bytes.ts'
 import { slowLink } from './slow-link.ts'
 
@@ -43,14 +39,6 @@ export async function startPeer(kind: TransportKind, size: number): Promise<{ ch
 export async function connectPeer(kind: TransportKind, port: number): Promise<Channel> {
   if (kind === 'tcp') return connectTcp({ host: '127.0.0.1', port })
   return (await connectWebSocket(`ws://127.0.0.1:${port}`, { protocols: ['blockferry.1'] })).channel
-}
-
-export function filledDisk(size: number): MemoryStorage {
-  const disk = new MemoryStorage(size)
-  const piece = new Uint8Array(MIB)
-  fillRandom(piece)
-  for (let offset = 0; offset < size; offset += MIB) disk.writeAtSync(piece, offset)
-  return disk
 }
 
 /** MB/s of a disk in memory to a disk in memory of another process, beside the same bytes over the bare channel, where they are counted. */
@@ -94,20 +82,6 @@ async function transfer(kind: TransportKind, blockSize: number, toy: boolean): P
   } finally {
     child.kill()
   }
-}
-
-/** Moves the whole disk to the other side, and has it flushed there. */
-async function moveDisk(source: MemoryStorage, rw: ProtocolRW, blockSize: number): Promise<void> {
-  const { size } = source
-  const to = new ToProtocol(rw, { dev: 1, size, blockSize, name: 'disk' })
-  await to.announce()
-  const { remote } = createDirtyTracker(source, blockSize)
-  const order = new AnyBlockOrder(size / blockSize)
-  order.addAll()
-  const migrator = new Migrator(remote, to, order, { blockSize })
-  await migrator.migrate(order.numBlocks)
-  await migrator.waitForCompletion()
-  await to.flush()
 }
 
 /** A link like 1 Gbit/s across an ocean: 100 MB/s with a round trip of 100 ms holds 10 MB. */

@@ -1,15 +1,10 @@
 import type { BenchmarkResult } from '../benchmark.ts'
+import { transports } from './transports.ts'
 import type { Outcome, StorageBenchmark } from './worker.ts'
 
-declare global {
-  interface Window {
-    /** Runs a benchmark in a worker of its own. */
-    measure: (benchmark: StorageBenchmark) => Promise<BenchmarkResult>
-  }
-}
-
-window.measure = (benchmark) =>
-  new Promise((resolve, reject) => {
+/** Runs a benchmark in a worker of its own. */
+function measureStorage(benchmark: StorageBenchmark): Promise<BenchmarkResult> {
+  return new Promise((resolve, reject) => {
     const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' })
     worker.onerror = (event) => reject(new Error(event.message))
     worker.onmessage = ({ data }: MessageEvent<Outcome>) => {
@@ -19,3 +14,14 @@ window.measure = (benchmark) =>
     }
     worker.postMessage(benchmark)
   })
+}
+
+/** What benchmarks reach from outside. */
+const bench = { measureStorage, ...transports }
+
+declare global {
+  interface Window {
+    bench: typeof bench
+  }
+}
+window.bench = bench
