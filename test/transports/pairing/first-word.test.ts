@@ -73,6 +73,23 @@ describe('a host that has answered', () => {
     b.close()
   })
 
+  it('reads one offer of ten thousand, and ends with a code when nobody comes', async () => {
+    const offering = signallingPair()
+    const giveUp = new AbortController()
+    const options = { RTCPeerConnection: PeerConnection, signal: giveUp.signal }
+    const away = connectPeers({ signalling: offering.guest, as: 'guest', ...options })
+    const offer = await offering.host.next()
+    giveUp.abort()
+    await expect(away).rejects.toMatchObject({ code: 'ABORTED' })
+
+    const { host, guest } = signallingPair()
+    const { told, RTCPeerConnection } = noting()
+    for (let sent = 0; sent < 10_000; sent++) guest.send(offer)
+    const flooded = connectPeers({ signalling: host, as: 'host', RTCPeerConnection, clock: new VirtualClock() })
+    await expect(flooded).rejects.toMatchObject({ code: 'PEER_LOST' })
+    expect(told.descriptions).toHaveLength(1)
+  })
+
   it('does not stumble over addresses that it cannot read', async () => {
     const { host, guest } = signallingPair()
     const clock = new VirtualClock({ automatic: false })
