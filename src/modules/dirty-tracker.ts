@@ -24,8 +24,10 @@ export interface AccessHooks {
   beforeWrite(offset: number, length: number): Promise<void> | undefined
   /** After a write ended, however it ended, and after its blocks became dirty; once for each call of `beforeWrite`. */
   afterWrite?(offset: number, length: number): void
-  /** Before a block is read, or asked for as a hole, through `remote`, and after tracking was switched on. */
+  /** Before a block is read through `remote`, and after tracking was switched on. */
   beforeRead?(offset: number, length: number): void
+  /** Parts of a range, ascending, that shall be read and not taken for a hole, also where they are one; asked before the storage is. */
+  mustRead?(offset: number, length: number): readonly Extent[]
 }
 
 /**
@@ -202,8 +204,10 @@ class RemoteFace extends StorageWrapper implements TrackingStorageProvider {
     if (source.extents) {
       this.extents = (offset, length): Promise<readonly Extent[]> => {
         // An answer "this is a hole" stands for a read of zeroes.
-        this.#reading(offset, length)
-        return source.extents!(offset, length)
+        blocks.track(offset, length)
+        const mustRead = hooks?.mustRead?.(offset, length) ?? []
+        const extents = source.extents!(offset, length)
+        return mustRead.length === 0 ? extents : extents.then((found) => united(found, mustRead))
       }
     }
   }
@@ -258,4 +262,15 @@ class RemoteFace extends StorageWrapper implements TrackingStorageProvider {
     this.#claim = giveBack
     return giveBack
   }
+}
+
+/** What is in either of two ascending lists, as such a list. */
+function united(first: readonly Extent[], second: readonly Extent[]): Extent[] {
+  const extents: { offset: number; length: number }[] = []
+  for (const { offset, length } of [...first, ...second].sort((a, b) => a.offset - b.offset)) {
+    const last = extents.at(-1)
+    if (!last || last.offset + last.length < offset) extents.push({ offset, length })
+    else last.length = Math.max(last.length, offset + length - last.offset)
+  }
+  return extents
 }

@@ -113,6 +113,17 @@ export class BlockDigests {
     this.#barred?.clearRange(start, start + count)
   }
 
+  /** Visits the runs of blocks of a range that are barred. */
+  forEachBarred(start: number, count: number, visit: (start: number, count: number) => void): void {
+    const barred = this.#barred
+    const end = start + count
+    for (let from = barred?.nextSet(start) ?? -1; from >= 0 && from < end; ) {
+      const to = barred!.nextClear(from, end)
+      visit(from, to - from)
+      from = barred!.nextSet(to)
+    }
+  }
+
   isKnown(block: number): boolean {
     return this.known.test(block)
   }

@@ -20,6 +20,7 @@ function heard(beforeWrite: () => Promise<void> | undefined = () => undefined) {
       return beforeWrite()
     },
     afterWrite: (offset) => void order.push(`after ${offset / BLOCK}${remote.isDirty(offset / BLOCK) ? ' dirty' : ''}`),
+    mustRead: (_offset, length) => (length > BLOCK ? [{ offset: BLOCK, length: BLOCK }] : []),
     beforeRead: (offset, length) => void order.push(`reading ${offset / BLOCK} ${length / BLOCK}`),
   }
   const { local, remote } = createDirtyTracker(disk, BLOCK, hooks)
@@ -105,11 +106,14 @@ describe('the hooks of a tracker', () => {
     expect(order).toEqual(['before 0 1', 'after 0'])
   })
 
-  it('hear of holes that are asked for as of reads', async () => {
-    const { order, remote } = heard()
-    await remote.extents!(0, 3 * BLOCK)
+  it('hear of synchronous reads, and say what is no hole', async () => {
+    const { order, disk, remote } = heard()
     remote.readAtSync!(new Uint8Array(BLOCK), 5 * BLOCK)
-    expect(order).toEqual(['reading 0 3', 'extents 0', 'reading 5 1', 'read 5'])
+    expect(await remote.extents!(0, 3 * BLOCK)).toEqual([{ offset: BLOCK, length: BLOCK }])
+    expect(order).toEqual(['reading 5 1', 'read 5', 'extents 0'])
+    await disk.writeAt(new Uint8Array(BLOCK).fill(1), 0)
+    expect(await remote.extents!(0, 8 * BLOCK)).toEqual([{ offset: 0, length: 8 * BLOCK }])
+    expect(await remote.extents!(0, BLOCK)).toEqual([{ offset: 0, length: BLOCK }])
   })
 
   it('leave no synchronous write, which could not wait; without hooks it is there', () => {

@@ -1,3 +1,4 @@
+import type { Extent } from '../../storage/provider.ts'
 import type { Journal } from './journal.ts'
 
 /** What a dirty tracker calls around each access; its shape is the tracker's, which may not be imported here. */
@@ -6,8 +7,13 @@ export interface WriteIntents {
   beforeWrite(offset: number, length: number): Promise<void> | undefined
   /** After a write ended, however it ended; once for each `beforeWrite`. */
   afterWrite(offset: number, length: number): void
-  /** Before blocks are read to be sent. */
+  /** Before blocks are read to be sent, by one reader at a time. */
   beforeRead(offset: number, length: number): void
+  /**
+   * Parts of a range that must be read to be known again. Asking for holes does not do: it looks further than what is sent, so a block in a hole
+   * may still be under way with what it held before.
+   */
+  mustRead(offset: number, length: number): readonly Extent[]
 }
 
 /** Bytes of the disk from `start` to `end` that are being written. */
@@ -62,6 +68,17 @@ export function createWriteIntents(journal: Pick<Journal, 'digests' | 'strike'>)
         const to = Math.min(write.end, start + count)
         if (from < to) digests.bar(from, to - from)
       }
+    },
+    mustRead(offset, length) {
+      const { start, count } = blocks(offset, length)
+      const extents: Extent[] = []
+      if (count === 0) return extents
+      const end = Math.min(offset + length, digests.tree.size)
+      digests.forEachBarred(start, count, (first, run) => {
+        const from = Math.max(first * blockSize, offset)
+        extents.push({ offset: from, length: Math.min((first + run) * blockSize, end) - from })
+      })
+      return extents
     },
   }
 }

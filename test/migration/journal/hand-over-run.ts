@@ -1,13 +1,14 @@
 import type { Random } from '../../../src/async/random.ts'
-import { Bitfield } from '../../../src/bitfield/bitfield.ts'
 import { type Journal, type JournalOptions, journalBytes, openJournal } from '../../../src/migration/journal/journal.ts'
 import * as own from '../../../src/migration/journal/ownership.ts'
+import { writeFully } from '../../../src/migration/journal/record-slots.ts'
 import { createWriteIntents } from '../../../src/migration/journal/write-intents.ts'
 import { createDirtyTracker } from '../../../src/modules/dirty-tracker.ts'
 import { MemoryStorage } from '../../../src/sources/memory.ts'
 import { PAGE_BLOCKS } from '../../../src/storage/block-digests.ts'
 import { createBlockHasher } from '../../../src/storage/block-hasher.ts'
 import type { StorageProvider } from '../../../src/storage/provider.ts'
+import { readFully } from '../../../src/storage/sequential-reader.ts'
 import type { CrashWorld, Wreck } from '../../support/crash-world.ts'
 
 const hasher = await createBlockHasher()
@@ -45,14 +46,15 @@ export function open(place: StorageProvider, options: Partial<JournalOptions> = 
 
 /**
  * A whole migration over nothing but storages: sends in random order with holes, a writer all the while, dirty rounds that forget before they
- * replace, checkpoints with and without a flush, then prepare, release, commit and acknowledge. `storage` makes the storages; `now` counts events.
+ * replace, checkpoints with and without a flush, then prepare, release, commit and acknowledge. `storage` makes the storages; `now` counts events;
+ * `told` is filled while it runs.
  */
 export async function migrate(
   storage: (name: Place, content: number | Uint8Array) => StorageProvider,
   random: Random,
   now: () => number = () => 0,
+  told: Told[] = [],
 ): Promise<Told[]> {
-  const told: Told[] = []
   const any = (below: number) => Math.floor(random() * below)
   const before = new Uint8Array(SIZE)
   for (let block = 0; block < BLOCKS; block++)
@@ -69,16 +71,20 @@ export async function migrate(
     entry.until = now()
   }
   const { local, remote } = createDirtyTracker(from, BLOCK, createWriteIntents(here))
-  const write = () => {
+  const write = (face: StorageProvider) => {
     const offset = any(SIZE)
-    return local.writeAt(new Uint8Array(1 + any(2 * BLOCK)).fill(random() < 0.2 ? 0 : any(256)), offset)
+    const bytes = new Uint8Array(Math.min(1 + any(2 * BLOCK), SIZE - offset)).fill(random() < 0.2 ? 0 : any(256))
+    return writeFully(face, bytes, offset)
   }
   /** Reads a run, stores it there, and notes it on both sides. What is known there was forgotten before. */
   const send = async (start: number, count: number) => {
     const bytes = new Uint8Array(Math.min(count * BLOCK, SIZE - start * BLOCK))
-    await remote.readAt(bytes, start * BLOCK)
-    await to.writeAt(bytes, start * BLOCK)
+    await readFully(remote, bytes, start * BLOCK)
+    await writeFully(to, bytes, start * BLOCK)
     for (const { digests } of [there, here]) digests.note(start, bytes)
+  }
+  const sendAll = async (runs: readonly (readonly [number, number])[]) => {
+    for (const [start, count] of runs) await send(start, count)
   }
 
   await become('source', own.ownDisk(disk))
@@ -86,8 +92,8 @@ export async function migrate(
   await become('destination', own.receive(undefined, disk, 1, migration))
   for (const start of shuffled(random)) {
     const work = [send(start, Math.min(RUN, BLOCKS - start))]
-    if (random() < 0.4) work.push(write().then(() => {}))
-    await Promise.all(work)
+    if (random() < 0.4) work.push(write(local))
+    await all(work)
     const chance = random()
     if (chance < 0.15) await there.checkpoint()
     else if (chance < 0.3) await there.checkpoint({ flush: () => to.flush() })
@@ -100,9 +106,9 @@ export async function migrate(
     const runs: [number, number][] = []
     dirty.forEachRun((start, count) => runs.push([start, count]), 4)
     dirty.free()
-    const writer = round === 0 ? [write(), write(), write()] : []
-    for (const [start, count] of runs) await send(start, count)
-    await Promise.all([...writer, here.checkpoint(), there.checkpoint()])
+    const writer = round === 0 ? [write(local), write(local), write(local)] : []
+    await all([...writer, sendAll(runs)])
+    await all([here.checkpoint(), there.checkpoint()])
   }
   const root = there.digests.root() ? 'e'.repeat(32) : undefined
   await there.checkpoint({ flush: () => to.flush() })
@@ -112,13 +118,19 @@ export async function migrate(
   await become('source', own.acknowledge(here.ownership!))
   // The new owner writes, with intents of its own.
   const arrived = createDirtyTracker(to, BLOCK, createWriteIntents(there)).local
-  for (let count = 0; count < 4; count++) await arrived.writeAt(new Uint8Array(700).fill(9), any(SIZE))
+  for (let count = 0; count < 4; count++) await write(arrived)
   here.free()
   there.free()
   return told
 }
 
 const RUN = 24
+
+/** Waits for all of them, also after a failure: nothing goes on behind the back of a run that has ended. */
+async function all(work: readonly Promise<unknown>[]): Promise<void> {
+  const failed = (await Promise.allSettled(work)).find((end) => end.status === 'rejected')
+  if (failed) throw failed.reason
+}
 
 function shuffled(random: Random): number[] {
   const starts = Array.from({ length: Math.ceil(BLOCKS / RUN) }, (_, index) => index * RUN)
@@ -159,11 +171,4 @@ export async function recover(
   journal.free()
   if (!world) await place.close()
   return found
-}
-
-/** A field with some blocks. */
-export function fieldOf(...blocks: number[]): Bitfield {
-  const field = new Bitfield(BLOCKS)
-  for (const block of blocks) field.set(block)
-  return field
 }

@@ -22,7 +22,7 @@ const open = (place: StorageProvider): Promise<Journal> =>
   openJournal(place, { size: SIZE, blockSize: BLOCK, hasher, bootId: 'this' })
 
 /** A disk that is moved: every block was sent and is known, and the journal's place says so. */
-async function moving(): Promise<{
+async function moving(inside = new MemoryStorage(SIZE)): Promise<{
   memory: MemoryStorage
   place: FlakyStorage<MemoryStorage>
   disk: FlakyStorage<MemoryStorage>
@@ -34,7 +34,7 @@ async function moving(): Promise<{
 }> {
   const memory = new MemoryStorage(BYTES)
   const place = new FlakyStorage(memory)
-  const disk = new FlakyStorage(new MemoryStorage(SIZE))
+  const disk = new FlakyStorage(inside)
   const journal = await open(place)
   const tracker = createDirtyTracker(disk, BLOCK, createWriteIntents(journal))
   const send = async (start: number, count = 1) => {
@@ -168,6 +168,20 @@ describe('write intents', () => {
     intents.beforeRead(5 * BLOCK, BLOCK)
     journal.digests.note(5, content(1))
     expect(journal.digests.isKnown(5)).toBe(true)
+  })
+
+  it('do not let a look for holes, which goes further than what is sent, allow what was read before', async () => {
+    const { journal, tracker, send } = await moving(new MemoryStorage(SIZE, { sparse: true }))
+    const bytes = new Uint8Array(BLOCK)
+    await tracker.remote.readAt(bytes, 5 * BLOCK)
+    await tracker.local.zeroAt!(0, SIZE)
+    expect(await tracker.remote.extents!(BLOCK, 10 * BLOCK + 7)).toEqual([{ offset: BLOCK, length: 10 * BLOCK + 7 }])
+    journal.digests.note(5, bytes)
+    expect(journal.digests.isKnown(5)).toBe(false)
+    await send(0, 10)
+    expect(await tracker.remote.extents!(0, SIZE)).toEqual([{ offset: 10 * BLOCK, length: SIZE - 10 * BLOCK }])
+    journal.digests.noteZero(0, 10)
+    expect(journal.digests.digestAt(5)).toEqual(new Uint8Array(16))
   })
 
   it('tell the place of a slice again only when all of it is known', async () => {
