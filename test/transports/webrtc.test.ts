@@ -189,7 +189,7 @@ describe('messages of a data channel', () => {
   })
 })
 
-describe('a data channel that is open when the channel is made of it', () => {
+describe('a data channel that opens', () => {
   const join = () => {
     const [near, far] = [new JoinedDataChannel(), new JoinedDataChannel()]
     near.peer = far
@@ -232,6 +232,18 @@ describe('a data channel that is open when the channel is made of it', () => {
     carry()
     await closing
     expect(await a.ended).toBeUndefined()
+  })
+
+  it('sends nothing while it hears but is not open yet, as in a worker that was handed one', async () => {
+    const { near } = join()
+    near.readyState = 'connecting'
+    near.peer = new JoinedDataChannel()
+    const sending = channelOf(near).send([new Uint8Array(1000)])
+    near.hear('+8388608')
+    expect(near.sent).toEqual([])
+    near.open()
+    expect(near.sent).toEqual(['+2097152', 1000])
+    await sending
   })
 
   it('finds a peer whose data channel was open as well', async () => {
