@@ -29,6 +29,8 @@ export interface ConnectionOptions {
 export interface Connection {
   readonly rw: ProtocolRW
   readonly dialect: Dialect
+  /** How many channels carry it: what is sent over one keeps its order, over several only what waits for an answer does. */
+  readonly laneCount: number
   /** The nonces of both hellos, the dialer's first: what is proved over them is good for this connection only. Empty in dialect `silo`. */
   readonly session: Uint8Array
   /** Ends it in order, or, with an error, tells the peer why first. A peer that does not take part in it is cut off after `CLOSE_MS`. */
@@ -70,7 +72,7 @@ export async function openConnection(lanes: readonly Channel[], options: Connect
     }
     watchPeer(rw, CONTROL_DEVICE, clock)
   }
-  return { rw, dialect, session, close }
+  return { rw, dialect, laneCount: lanes.length, session, close }
 }
 
 async function inTime<Value>(work: Promise<Value>, ms: number, clock: Clock): Promise<Value> {

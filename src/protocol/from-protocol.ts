@@ -18,7 +18,7 @@ export interface ArrivingDevice {
   /** Takes what is written and answers reads; as large as was announced. */
   readonly provider: StorageProvider
   /** The source wrote these blocks after it sent them. */
-  readonly invalidate?: (blocks: Uint32Array) => void
+  readonly invalidate?: (blocks: Uint32Array) => Promise<void> | void
   /** The source says that this range is here already. */
   readonly available?: (offset: number, length: number) => void
   readonly event?: (event: Event) => Promise<void> | void
@@ -289,7 +289,7 @@ export class FromProtocol {
     }
     // Writes of Silo say nothing of generations: there a source waits for all answers, and for this one, before it sends anew.
     if (this.#rw.dialect !== 'silo') this.#generations.raise(blocks)
-    device.invalidate?.(blocks)
+    await device.invalidate?.(blocks)
     return { kind: 'dirty-list-response' }
   }
 }

@@ -87,14 +87,14 @@ export const HELLO_MS = 90_000
 /** Bytes of one write request: a long run is cut, so that the window can follow the link in steps that are small beside it. */
 export const REQUEST_BYTES = 2 ** 18
 
-/** Bytes of neighbouring blocks that callers should hand over at once. */
+/** Bytes of neighbouring blocks that callers should hand over at once: 16 such runs fill the largest window. */
 export const PREFERRED_BYTES = 2 ** 20
 
 /**
- * Bytes of unanswered requests that are always allowed: four requests, so that one is on its way while others are being stored, also where
- * processes wait for a core. Less than a millisecond over loopback.
+ * Bytes of unanswered requests that are always allowed: two requests, so that one is on its way while another is being stored. An urgent block
+ * waits for so many bytes to be stored: 0.5 ms at 1 GB/s.
  */
-export const LEAST_WINDOW_BYTES = 2 ** 20
+export const LEAST_WINDOW_BYTES = 2 ** 19
 
 /** Bytes of unanswered requests before the link is known: the first round trip with them says what it carries, so long links are filled soon. */
 export const FIRST_WINDOW_BYTES = 2 ** 22
@@ -102,11 +102,21 @@ export const FIRST_WINDOW_BYTES = 2 ** 22
 /** Unanswered bytes for each byte that the link holds: one for the link, one for the time the peer takes and for answers that come in bursts. */
 export const PIPE_GAIN = 2
 
+/** Shortest time over which a delivery rate is measured: some turns of two processes that share a core. */
+export const RATE_SPAN_MS = 10
+
 /** How long a delivery rate counts: a link that has become slower is noticed within twice this. */
 export const FRESH_RATE_MS = 500
 
-/** How long the shortest round trip counts; looking again costs about one round trip of transfer. */
+/** How long the shortest round trip counts at most, and at least; looking again costs about one round trip of transfer. */
 export const FRESH_TRIP_MS = 10_000
+export const LEAST_FRESH_TRIP_MS = 500
+
+/** Round trips that the shortest one counts for in between: then looking again costs a hundredth. */
+export const FRESH_TRIPS = 100
+
+/** How long frames leave one after the other before the host hears what has come: an ack or an urgent request waits for no more. */
+export const SEND_TURN_MS = 0.25
 
 /**
  * What a request that is being handled costs beside its bytes: its objects and promises. Without it a peer could have us hold millions of
@@ -147,8 +157,8 @@ export const PENDING_REQUESTS = 2 ** 16
 /** Bytes of requests being worked on before a connection stops reading: the peer's window, and as much again for a peer without one. */
 export const HANDLED_BYTES = 2 ** 25
 
-/** Bytes stored before their ack is sent at the latest: half the least window, so that a sender has the other half under way meanwhile. */
-export const ACK_BYTES = 2 ** 19
+/** Bytes stored before their ack is sent at the latest: half the least window, so that the other half is under way meanwhile. */
+export const ACK_BYTES = 2 ** 18
 
 /** Ranges in one packet of acks: more are sent in several. */
 export const ACK_RANGES = 4096

@@ -91,7 +91,7 @@ export class ProtocolRW {
     this.clock = options.clock ?? systemClock
     this.#window = new SendWindow(this.clock)
     this.#load = new WorkLoad(!options.unproven)
-    this.#queues = lanes.map((lane) => new SendQueue(lane))
+    this.#queues = lanes.map((lane) => new SendQueue(lane, this.clock))
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve
     })

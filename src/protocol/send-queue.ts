@@ -1,6 +1,7 @@
+import { type Clock, systemClock } from '../async/clock.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { Channel } from './channel.ts'
-import { BATCH_BYTES, QUEUED_FRAMES } from './limits.ts'
+import { BATCH_BYTES, QUEUED_FRAMES, SEND_TURN_MS } from './limits.ts'
 
 interface QueuedFrame {
   readonly pieces: readonly Uint8Array[]
@@ -14,13 +15,15 @@ interface QueuedFrame {
  */
 export class SendQueue {
   readonly #channel: Channel
+  readonly #clock: Clock
   readonly #urgent: QueuedFrame[] = []
   readonly #bulk: QueuedFrame[] = []
   #isSending = false
   #end: { readonly reason: unknown } | undefined
 
-  constructor(channel: Channel) {
+  constructor(channel: Channel, clock: Clock = systemClock) {
     this.#channel = channel
+    this.#clock = clock
   }
 
   /** Whether nothing more is taken. */
@@ -51,10 +54,16 @@ export class SendQueue {
 
   async #send(): Promise<void> {
     this.#isSending = true
+    let turnAt = this.#clock.now()
     for (let batch = this.#take(); batch.length > 0; batch = this.#take()) {
       try {
         await this.#channel.send(batch.flatMap((frame) => frame.pieces))
         for (const frame of batch) frame.sent()
+        // A channel with room resolves at once, and so does reading the next block from memory: what the peer says would never be heard.
+        if (this.#clock.now() - turnAt >= SEND_TURN_MS && this.#bulk.length > 0) {
+          await this.#clock.yield()
+          turnAt = this.#clock.now()
+        }
       } catch (error) {
         for (const frame of batch) frame.failed(error)
         this.stop(error)

@@ -98,8 +98,9 @@ export class SendWindow {
   }
 
   #take(bytes: number): Credit {
+    const departure = this.#link.departs(this.#clock.now(), this.#used === 0)
     this.#used += bytes
-    return { bytes, ...this.#link.departs(this.#clock.now()) }
+    return { bytes, ...departure }
   }
 
   #fits(bytes: number): boolean {

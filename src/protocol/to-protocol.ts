@@ -131,21 +131,23 @@ export class ToProtocol implements StorageProvider {
   cancelWrites(): void {}
 
   /**
-   * Tells the peer that its copies of these blocks are void; resolves when it knows. The field stays the caller's. Writes called from now on
-   * are newer than those called before, whichever arrives first.
+   * Tells the peer that its copies of these blocks are void; resolves when it knows. The field is only looked at before this returns. Writes called
+   * from now on are newer than those called before, whichever arrives first.
    */
   async dirtyList(blocks: Bitfield): Promise<void> {
     const { blockSize } = this.#device
-    const list = new Uint32Array(Math.min(DIRTY_LIST_BLOCKS, blocks.count() + 1))
+    const numbers = new Uint32Array(blocks.count())
+    blocks.collect(numbers)
+    const told: Promise<unknown>[] = []
     let from = 0
-    for (let count = blocks.collect(list); ; count = blocks.collect(list, from)) {
-      const packet = { kind: 'dirty-list', blockSize, blocks: list.subarray(0, count) } as const
+    do {
+      const list = numbers.subarray(from, from + DIRTY_LIST_BLOCKS)
       this.#generation++
-      await this.#ask(packet, 'dirty-list-response', 'WRITE_FAILED', { urgent: true })
-      if (count < list.length || count === 0) return
-      from = list[count - 1]! + 1
-      if (from >= blocks.length) return
-    }
+      const packet = { kind: 'dirty-list', blockSize, blocks: list } as const
+      told.push(this.#ask(packet, 'dirty-list-response', 'WRITE_FAILED', { urgent: true }))
+      from += DIRTY_LIST_BLOCKS
+    } while (from < numbers.length)
+    await Promise.all(told)
   }
 
   /** Tells the peer of a step; resolves when it has dealt with it. */
