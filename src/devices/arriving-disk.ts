@@ -113,7 +113,11 @@ export class ArrivingDisk {
    * missing come once a connection is attached.
    */
   async open(offer: OfferedDisk): Promise<void> {
-    this.#placing ??= this.#place(offer)
+    this.#placing ??= this.#place(offer).catch((error: unknown) => {
+      // Another attempt may find the storage well again.
+      this.#placing = undefined
+      throw error
+    })
     await this.#placing
   }
 
@@ -162,6 +166,8 @@ export class ArrivingDisk {
       throw new StorageError('SIZE_MISMATCH', 'The peer offers another disk than before.')
     }
     await this.#face?.end()
+    if (this.#connection !== connection)
+      throw new StorageError('PEER_LOST', 'The connection ended before there was a place.')
     const face = new ArrivingFace(this.cache, this.journal)
     this.#face = face
     this.#owned.renew()
@@ -174,10 +180,7 @@ export class ArrivingDisk {
     }
     return {
       provider: face,
-      invalidate: (blocks) => {
-        if (face.admission !== 'open') throw new StorageError('LOCKED', 'The disk is being handed over, or was.')
-        this.cache.remote.invalidate(blocks)
-      },
+      invalidate: (blocks) => face.invalidate(blocks),
       available: () => {
         throw new StorageError('NOT_SUPPORTED', 'What is here already is kept only where it is claimed.')
       },
@@ -192,10 +195,15 @@ export class ArrivingDisk {
     checkOffer(info)
     const { name, size, blockSize } = info
     const storage = await this.#options.create({ name, size, blockSize })
-    if (storage.size !== size) {
-      throw new StorageError('SIZE_MISMATCH', undefined, { context: { announced: size, size: storage.size } })
+    try {
+      if (storage.size !== size) {
+        throw new StorageError('SIZE_MISMATCH', undefined, { context: { announced: size, size: storage.size } })
+      }
+      this.#journal = await this.#options.openJournal({ name, size, blockSize })
+    } catch (error) {
+      await storage.close().catch(() => {}) // What went wrong first is what to tell.
+      throw error
     }
-    this.#journal = await this.#options.openJournal({ name, size, blockSize })
     const cache = createWaitingCache(storage, blockSize)
     const { ownership } = this.#journal
     // What was agreed at the hand-over is here and right; of one before everything was here, what is known.

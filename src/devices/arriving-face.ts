@@ -1,7 +1,9 @@
+import { Bitfield } from '../bitfield/bitfield.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { WaitingCache } from '../modules/waiting-cache.ts'
 import type { IoOptions } from '../storage/provider.ts'
 import { StorageWrapper } from '../storage/wrapper.ts'
+import { Checkpoints } from './checkpoints.ts'
 import type { DiskJournal } from './disk-journal.ts'
 
 /**
@@ -16,18 +18,22 @@ export type Admission = 'open' | 'missing' | 'closed'
  */
 export class ArrivingFace extends StorageWrapper {
   readonly #cache: WaitingCache
-  readonly #journal: Pick<DiskJournal, 'digests' | 'forget'>
+  readonly #journal: Pick<DiskJournal, 'digests' | 'forget' | 'forgetBlocks'>
   readonly #blockSize: number
+  readonly #checkpoints: Checkpoints
   #admission: Admission = 'closed'
+  /** What a dirty list has voided is being forgotten durably: until then nothing may be stored. */
+  #forgetting: Promise<void> | undefined
   #running = 0
   #idle: (() => void)[] = []
   zeroAt: (offset: number, length: number) => Promise<number>
 
-  constructor(cache: WaitingCache, journal: Pick<DiskJournal, 'digests' | 'forget'>) {
+  constructor(cache: WaitingCache, journal: Pick<DiskJournal, 'digests' | 'forget' | 'forgetBlocks' | 'checkpoint'>) {
     super(cache.remote)
     this.#cache = cache
     this.#journal = journal
     this.#blockSize = cache.blockSize
+    this.#checkpoints = new Checkpoints(journal, () => cache.remote.flush())
     const { remote } = cache
     this.zeroAt = (offset, length) =>
       this.#write({ offset, length }, async (from, to) => {
@@ -51,6 +57,23 @@ export class ArrivingFace extends StorageWrapper {
       await this.inner.writeAt(bytes, from, options)
       this.#note(from, to, bytes)
     })
+  }
+
+  /** The source has written these blocks since it sent them. Resolves when nothing remembers what they were. */
+  async invalidate(blocks: Uint32Array): Promise<void> {
+    if (this.#admission !== 'open') throw new StorageError('LOCKED', 'The disk is being handed over, or was.')
+    const field = new Bitfield(this.#cache.numBlocks)
+    for (const block of blocks) field.set(block)
+    this.#cache.remote.invalidate(field)
+    const before = this.#forgetting
+    const forgetting = Promise.all([before, this.#journal.forgetBlocks(field)]).then(() => {})
+    this.#forgetting = forgetting
+    try {
+      await forgetting
+    } finally {
+      field.free()
+      if (this.#forgetting === forgetting) this.#forgetting = undefined
+    }
   }
 
   /** Takes nothing any more; resolves when nothing is being stored. */
@@ -105,6 +128,7 @@ export class ArrivingFace extends StorageWrapper {
 
   /** A write that fails or is cut short leaves who knows what: it must not be known as what was there before. */
   async #forget(offset: number, length: number): Promise<void> {
+    if (this.#forgetting) await this.#forgetting
     if (length === 0) return
     const start = Math.floor(offset / this.#blockSize)
     const end = Math.ceil((offset + length) / this.#blockSize)
@@ -121,6 +145,8 @@ export class ArrivingFace extends StorageWrapper {
     if (bytes)
       digests.note(start, bytes.subarray(start * this.#blockSize - from, Math.min(to, end * this.#blockSize) - from))
     else digests.noteZero(start, end - start)
+    // Zeroes are runs in the journal, however long, and cost nothing to send again.
+    if (bytes) this.#checkpoints.passed(bytes.length)
   }
 }
 

@@ -6,6 +6,7 @@ import { PriorityBlockOrder } from '../orders/priority-block-order.ts'
 import { CONTROL_DEVICE, type Connection } from '../protocol/connection.ts'
 import { ToProtocol } from '../protocol/to-protocol.ts'
 import type { DiskJournal } from './disk-journal.ts'
+import { OrderedDestination } from './ordered-destination.ts'
 import { SendingDisk } from './sending-disk.ts'
 import { siloSchema } from './silo-schema.ts'
 
@@ -70,6 +71,7 @@ async function sendToSilo(options: SendDiskOptions): Promise<SentDisk> {
     dontNeedAt: () => {},
     reader: source,
   })
+  const destination = new OrderedDestination(to, connection.laneCount)
   await announceGroup(connection, { ...device, schema })
   // A peer that goes away ends the migration at once, also while nothing is being sent.
   const ended = new AbortController()
@@ -78,11 +80,11 @@ async function sendToSilo(options: SendDiskOptions): Promise<SentDisk> {
   try {
     const live = await migrateLive({
       ...options,
-      destination: to,
+      destination,
       order,
       signal,
       verify: 'none',
-      beforeRound: (dirty) => to.dirtyList(dirty),
+      beforeRound: (dirty) => destination.dirtyList(dirty),
       handOver: async (context) => {
         await options.handOver?.(context)
         const payload = new Uint8Array(0)

@@ -10,9 +10,11 @@ import { ToProtocol } from '../protocol/to-protocol.ts'
 import { BlockDigests } from '../storage/block-digests.ts'
 import { type BlockHasher, createBlockHasher } from '../storage/block-hasher.ts'
 import type { TrackingStorageProvider } from '../storage/tracking-provider.ts'
+import { Checkpoints } from './checkpoints.ts'
 import { compareClaims } from './compare-claims.ts'
 import { type DiskJournal, MemoryJournal } from './disk-journal.ts'
 import { HandOver, type HandOverStart } from './hand-over.ts'
+import { OrderedDestination } from './ordered-destination.ts'
 import { readPages } from './read-pages.ts'
 import type { SendDiskOptions, SentDisk } from './send-disk.ts'
 import { SendingFace } from './sending-face.ts'
@@ -24,6 +26,7 @@ const DEV = 1
 export class SendingDisk {
   readonly #source: TrackingStorageProvider
   readonly #journal: DiskJournal
+  readonly #checkpoints: Checkpoints
   readonly #hasher: BlockHasher
   readonly #randomId: () => Uint8Array
   #order: PriorityBlockOrder | undefined
@@ -38,6 +41,7 @@ export class SendingDisk {
   ) {
     this.#source = source
     this.#journal = journal
+    this.#checkpoints = new Checkpoints(journal)
     this.#hasher = hasher
     this.#randomId = randomId
   }
@@ -95,8 +99,9 @@ export class SendingDisk {
     })
     try {
       const order = this.#orderOf(options)
-      const to = this.#announcedTo(connection, options.name, order)
-      await to.announce()
+      const device = this.#device(connection, options.name, order)
+      await device.announce()
+      const to = new OrderedDestination(device, connection.laneCount)
       const start = await handOver.begin()
       return await this.#goOn({ start, handOver, to, order, options: { ...options, signal } })
     } catch (error) {
@@ -130,7 +135,10 @@ export class SendingDisk {
     if (start.isPrepared) await handOver.withdraw()
     const claims = start.hasClaims ? await this.#compare(run, { isOwner: false }) : this.#beginAnew(order)
     this.#hasBegun = true
-    const face = new SendingFace({ to, requests: handOver.requests, digests, claims }, this.#source.blockSize)
+    const face = new SendingFace(
+      { to, requests: handOver.requests, digests, claims, checkpoints: this.#checkpoints },
+      this.#source.blockSize,
+    )
     let root: Uint8Array | undefined
     try {
       const live = await migrateLive({
@@ -139,6 +147,7 @@ export class SendingDisk {
         destination: face,
         order,
         verify: 'none',
+        handOverFlushes: true,
         beforeRound: (dirty) => {
           // At once: from here on nothing may be claimed by what was sent before.
           dirty.forEachRun((first, count) => digests.forget(first, count))
@@ -170,7 +179,7 @@ export class SendingDisk {
     const { digests } = this.#journal
     await this.#compare(run, { isOwner: true })
     const face = new SendingFace(
-      { to, requests: handOver.requests, digests, claims: undefined },
+      { to, requests: handOver.requests, digests, claims: undefined, checkpoints: this.#checkpoints },
       this.#source.blockSize,
     )
     const { signal } = options
@@ -231,7 +240,7 @@ export class SendingDisk {
     return this.#order
   }
 
-  #announcedTo({ rw }: Connection, name: string, order: PriorityBlockOrder): ToProtocol {
+  #device({ rw }: Connection, name: string, order: PriorityBlockOrder): ToProtocol {
     const { size, blockSize } = this.#source
     const forEachBlock = (offset: number, length: number, visit: (block: number) => void) => {
       const end = Math.min(order.numBlocks, Math.ceil((offset + length) / blockSize))
@@ -271,7 +280,7 @@ export class SendingDisk {
 interface SendingRun {
   readonly start: HandOverStart
   readonly handOver: HandOver
-  readonly to: ToProtocol
+  readonly to: OrderedDestination
   readonly order: PriorityBlockOrder
   readonly options: Omit<SendDiskOptions, 'source' | 'journal' | 'randomId'>
 }

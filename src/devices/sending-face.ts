@@ -1,17 +1,19 @@
 import type { HandOverRequests } from '../protocol/hand-over-requests.ts'
 import type { BlockRange } from '../protocol/packets/keep.ts'
-import type { ToProtocol } from '../protocol/to-protocol.ts'
 import type { BlockDigests } from '../storage/block-digests.ts'
 import type { IoOptions, StorageProvider } from '../storage/provider.ts'
+import type { Checkpoints } from './checkpoints.ts'
+import type { OrderedDestination } from './ordered-destination.ts'
 
 /** What the face works with. */
 export interface SendingFaceParts {
-  readonly to: ToProtocol
+  readonly to: OrderedDestination
   readonly requests: HandOverRequests
   /** Of what the destination holds: noted when it has stored a block. */
   readonly digests: BlockDigests
   /** What the destination claims of blocks that nothing is known of here. */
   readonly claims: BlockDigests | undefined
+  readonly checkpoints: Checkpoints
 }
 
 /**
@@ -44,6 +46,7 @@ export class SendingFace implements StorageProvider {
     if (kept.length === 0) await this.#send(data, offset, options)
     else await this.#sendTheRest(data, offset, { kept, options })
     digests.note(start, data)
+    this.#parts.checkpoints.passed(data.length)
     return data.length
   }
 

@@ -4,7 +4,7 @@ import { compareDisks } from '../../src/storage/compare.ts'
 import { BLOCK, type Blow, TwoMachines } from './two-machines.ts'
 
 /** Runs a migration that is struck once, goes on over a second connection, and ends; false when it was over before the blow. */
-async function strikeOnce(blow: Blow): Promise<boolean> {
+async function strikeOnce(blow: Blow & { send: number }): Promise<boolean> {
   const machines = new TwoMachines(seededRandom(blow.send))
   await machines.bootSource()
   machines.bootDestination()

@@ -14,14 +14,15 @@ import { memoryChannels } from '../../src/transports/memory.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
 
 export const BLOCK = 4096
-export const BLOCKS = 300
-/** The last block is short, and there is more than one page of digests. */
-export const SIZE = (BLOCKS - 1) * BLOCK + 77
+/** More than one page of digests. */
+const BLOCKS = 300
 
-/** Who is cut off, or dies, just before its n-th send. */
+/** Which link is torn, or who dies, just before the n-th send of a side. */
 export interface Blow {
   readonly at: 'source' | 'destination'
-  readonly send: number
+  readonly send?: number
+  /** Or just before the source has sent this many bytes in all. */
+  readonly bytes?: number
   readonly kind: 'cut' | 'kill-source' | 'kill-destination'
 }
 
@@ -49,20 +50,22 @@ class Life {
 
 /** One computer: a disk and the journal beside it, which outlive the processes. */
 class Machine {
-  readonly disk = new MemoryStorage(SIZE)
-  readonly place = new MemoryStorage(journalBytes(SIZE, BLOCK))
+  readonly disk: MemoryStorage
+  readonly place: MemoryStorage
   life!: Life
   /** Resolves when the process of now has died. */
   death!: Promise<'dead'>
   #died!: () => void
 
-  constructor() {
+  constructor(size: number) {
+    this.disk = new MemoryStorage(size)
+    this.place = new MemoryStorage(journalBytes(size, BLOCK))
     this.#live()
   }
 
   async journal(): Promise<Journal> {
     const hasher = await createBlockHasher()
-    return openJournal(this.life.of(this.place), { size: SIZE, blockSize: BLOCK, hasher, bootId: 'one' })
+    return openJournal(this.life.of(this.place), { size: this.disk.size, blockSize: BLOCK, hasher, bootId: 'one' })
   }
 
   storage(): StorageProvider {
@@ -86,10 +89,10 @@ class Machine {
 /** A source and a destination with journals, memory channels between them, and a clock that nobody waits for. */
 export class TwoMachines {
   readonly clock = new VirtualClock()
-  readonly near = new Machine()
-  readonly far = new Machine()
+  readonly near: Machine
+  readonly far: Machine
   /** What an application was told that it has written. */
-  readonly shadow = new MemoryStorage(SIZE)
+  readonly shadow: MemoryStorage
   readonly #random: Random
   tracker!: DirtyTracker
   sending!: SendingDisk
@@ -98,11 +101,16 @@ export class TwoMachines {
   bytesSent = 0
   struck = false
 
-  constructor(random: Random) {
+  constructor(random: Random, blocks = BLOCKS) {
     this.#random = random
-    for (let block = 0; block < BLOCKS; block++) {
+    // The last block is short.
+    const size = (blocks - 1) * BLOCK + 77
+    this.near = new Machine(size)
+    this.far = new Machine(size)
+    this.shadow = new MemoryStorage(size)
+    for (let block = 0; block < blocks; block++) {
       if (block % 7 === 0) continue
-      const data = this.#content(Math.min(BLOCK, SIZE - block * BLOCK))
+      const data = this.#content(Math.min(BLOCK, size - block * BLOCK))
       this.near.disk.writeAtSync(data, block * BLOCK)
       this.shadow.writeAtSync(data, block * BLOCK)
     }
@@ -143,7 +151,8 @@ export class TwoMachines {
         send: (parts) => {
           this.checkOneOwner()
           sends++
-          if (blow?.at === at && blow.send === sends) strike()
+          const isDue = blow?.send === sends || (blow?.bytes !== undefined && this.bytesSent >= blow.bytes)
+          if (blow?.at === at && isDue && !this.struck) strike()
           if (at === 'source') for (const part of parts) this.bytesSent += part.length
           return channel.send(parts)
         },
@@ -154,6 +163,11 @@ export class TwoMachines {
       openConnection([counted(b, 'destination')], { role: 'listener', clock: this.clock }),
     ])
     return { near, far }
+  }
+
+  /** As {@link connect}; the link is torn, or a side dies, once the source has sent this many bytes. */
+  connectFor(bytes: number, kind: Blow['kind']): Promise<{ near: Connection; far: Connection }> {
+    return this.connect({ at: 'source', bytes: this.bytesSent + bytes, kind })
   }
 
   /** Sends over the connection until either end is reached; the outcomes of both sides. */
@@ -188,7 +202,7 @@ export class TwoMachines {
   /** The application writes where it may; nothing where it has to wait. */
   async write(count = 3): Promise<void> {
     for (let index = 0; index < count; index++) {
-      const offset = Math.floor(this.#random() * (SIZE - 5000))
+      const offset = Math.floor(this.#random() * (this.shadow.size - 5000))
       const data = this.#content(1 + Math.floor(this.#random() * 5000))
       const owner = this.sourceIsOpen ? this.tracker.local : this.destinationIsOpen ? this.arriving.disk : undefined
       if (!owner) return
