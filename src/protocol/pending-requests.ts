@@ -14,12 +14,14 @@ const LAST_ID = 2 ** 32 - 1
 /** Requests whose answer is awaited, by number. Numbers count through all devices, skip 0 and those still in use. */
 export class PendingRequests {
   readonly #waiting = new Map<number, Waiting>()
+  readonly #highestId: number
   #lastId: number
   #end: { readonly reason: unknown } | undefined
 
-  /** `lastId`: the number before the first one; for tests of the wrap. */
-  constructor(lastId = 0) {
-    this.#lastId = lastId
+  /** The number before the first one, and the one before the wrap; for tests. */
+  constructor(numbers: { lastId?: number; highestId?: number } = {}) {
+    this.#lastId = numbers.lastId ?? 0
+    this.#highestId = numbers.highestId ?? LAST_ID
   }
 
   get size(): number {
@@ -29,7 +31,7 @@ export class PendingRequests {
   /** A number for a packet that is not answered. */
   nextId(): number {
     do {
-      this.#lastId = this.#lastId >= LAST_ID ? 1 : this.#lastId + 1
+      this.#lastId = this.#lastId >= this.#highestId ? 1 : this.#lastId + 1
     } while (this.#waiting.has(this.#lastId))
     return this.#lastId
   }

@@ -87,7 +87,7 @@ export class ProtocolRW {
   constructor(lanes: readonly Channel[], options: ProtocolOptions) {
     this.#lanes = lanes
     this.#options = options
-    this.#pending = new PendingRequests(options.lastId)
+    this.#pending = new PendingRequests(options.lastId === undefined ? {} : { lastId: options.lastId })
     this.clock = options.clock ?? systemClock
     this.#window = new SendWindow(this.clock)
     this.#load = new WorkLoad(!options.unproven)

@@ -45,6 +45,17 @@ const layouts: [title: string, packet: Packet, bytes: Uint8Array][] = [
     ),
   ],
   [
+    'write-newer',
+    { kind: 'write-newer', generation: 0x01020304, write: { kind: 'write-at', form: 'data', offset: 0x3000, data } },
+    hex(
+      '46', // command
+      '04 03 02 01', // generation
+      '02 00', // a write-at: command, form
+      '00 30 00 00 00 00 00 00', // offset
+      'de ad be ef', // data
+    ),
+  ],
+  [
     'write-at, hash',
     { kind: 'write-at', form: 'hash', location: 'base-image', offset: 0x10000, length: 0x8000, hash: hex(SHA) },
     hex(
