@@ -76,7 +76,7 @@ const MESSAGE_SIZES = [16 * KIB, 64 * KIB, 256 * KIB]
 
 /** MB/s of a disk in one Chromium to a disk in another, in workers, beside the same bytes by hand, in messages of the size that does best. */
 async function overWebRtc([near, far]: Page[], toy: boolean): Promise<BenchmarkResult> {
-  const size = (toy ? 2 : 32) * MIB
+  const size = (toy ? 2 : 16) * MIB
   const transfer = async (messageBytes?: number): Promise<number> => {
     const [send, take] = messageBytes === undefined ? ['send-disk', 'store-disk'] : ['send-bare', 'count-bare']
     const maxMessageSize = 256 * KIB

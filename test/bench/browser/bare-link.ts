@@ -1,5 +1,7 @@
 /** A platform's object used by hand, without anything of ours: what a channel over it is measured against. */
 export interface BareLink {
+  /** When it is open, if it was not from the beginning. */
+  readonly opened?: Promise<void>
   /** Sends a copy of the bytes; resolves when there is room for more. */
   send(bytes: Uint8Array<ArrayBuffer>): Promise<void> | void
   /** Called with the length of each message. */
@@ -54,8 +56,8 @@ export function bareDataChannel(channel: RTCDataChannel): BareLink {
   const happens = (type: 'open' | 'bufferedamountlow') =>
     new Promise<void>((resolve) => channel.addEventListener(type, () => resolve(), { once: true }))
   return {
+    ...(channel.readyState === 'connecting' ? { opened: happens('open') } : {}),
     send: (bytes) => {
-      if (channel.readyState === 'connecting') return happens('open').then(() => channel.send(bytes))
       channel.send(bytes)
       if (channel.bufferedAmount >= BUFFERED_BYTES) return happens('bufferedamountlow')
     },
@@ -81,6 +83,7 @@ export function bareWebSocket(socket: WebSocket): BareLink {
 /** Milliseconds until the other side says that `size` bytes have come, sent in pieces. */
 export async function sendBare(link: BareLink, size: number, piece: Uint8Array<ArrayBuffer>): Promise<number> {
   const counted = new Promise<void>((resolve) => link.receive(() => resolve()))
+  await link.opened
   const startedAt = performance.now()
   for (let left = size; left > 0; left -= piece.length) {
     const full = link.send(left < piece.length ? piece.subarray(0, left) : piece)
