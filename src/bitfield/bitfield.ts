@@ -109,15 +109,20 @@ export class Bitfield {
     return this.kernels.bitCount(this.#pointer, start, end)
   }
 
-  /** The first set bit from `from` (at most the length) on, or -1. */
-  nextSet(from: number): number {
+  /** The first set bit of `[from, end)`, or -1; `from` may be the length. */
+  nextSet(from: number, end = this.length): number {
     if (from >>> 0 !== from || from >= this.length) return this.#nothingFrom(from)
+    if (end > this.length) this.#refuse('end', end)
     if (this.#buffer !== this.kernels.buffer) this.#refresh()
     // Walking a field one bit at a time mostly finds the next one in the same word; a call to a kernel would cost more than that.
     const word = this.#words[from >>> 5]! & (-1 << from)
-    if (word !== 0) return ((from | 31) - Math.clz32(word & -word)) >>> 0
-    const found = this.kernels.bitNextSet(this.#pointer, from, this.length)
-    return found === this.length ? -1 : found
+    if (word !== 0) {
+      const found = ((from | 31) - Math.clz32(word & -word)) >>> 0
+      return found < end ? found : -1
+    }
+    if (from >= end) return -1
+    const found = this.kernels.bitNextSet(this.#pointer, from, end)
+    return found === end ? -1 : found
   }
 
   /** The first clear bit of `[from, end)`, or `end`. */

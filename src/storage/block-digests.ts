@@ -7,8 +7,8 @@ import { blockCount } from './range.ts'
 /** Blocks of a page: the leaves under one node of the tree. */
 export const PAGE_BLOCKS = FAN_OUT
 
-/** Blocks of a slice: changes are noted by slices, a quarter of a page, so that little is stored again when little has changed. */
-export const SLICE_BLOCKS = 64
+/** Blocks of a slice, in which changes are noted: 1 MiB of the usual blocks, what travels together, so that little is stored again for it. */
+export const SLICE_BLOCKS = 16
 
 /** Bytes of the bits of a page. */
 export const PAGE_BITS_BYTES = PAGE_BLOCKS / 8
@@ -117,10 +117,10 @@ export class BlockDigests {
   forEachBarred(start: number, count: number, visit: (start: number, count: number) => void): void {
     const barred = this.#barred
     const end = start + count
-    for (let from = barred?.nextSet(start) ?? -1; from >= 0 && from < end; ) {
+    for (let from = barred?.nextSet(start, end) ?? -1; from >= 0; ) {
       const to = barred!.nextClear(from, end)
       visit(from, to - from)
-      from = barred!.nextSet(to)
+      from = barred!.nextSet(to, end)
     }
   }
 
@@ -146,8 +146,7 @@ export class BlockDigests {
    */
   pageClaim(page: number): Uint8Array {
     const { start, end } = this.#range(page)
-    const found = this.known.nextSet(start)
-    if (found < 0 || found >= end) return new Uint8Array(DIGEST_BYTES)
+    if (this.known.nextSet(start, end) < 0) return new Uint8Array(DIGEST_BYTES)
     const isWholeZero = end - start === PAGE_BLOCKS && !this.tree.page(page) && this.isKnownZero(page)
     if (isWholeZero && this.#zeroPageClaim) return this.#zeroPageClaim.slice()
     const { known, digests } = this.leaves(page)
@@ -169,8 +168,8 @@ export class BlockDigests {
       digests.set(stored)
       const { start, end } = this.#range(page)
       for (let from = this.known.nextClear(start, end); from < end; ) {
-        const next = this.known.nextSet(from)
-        const to = next < 0 ? end : Math.min(next, end)
+        const next = this.known.nextSet(from, end)
+        const to = next < 0 ? end : next
         digests.fill(0, (from - start) * DIGEST_BYTES, (to - start) * DIGEST_BYTES)
         from = this.known.nextClear(to, end)
       }
@@ -182,10 +181,10 @@ export class BlockDigests {
   bits(field: Bitfield, page: number): Uint8Array {
     const bits = new Uint8Array(PAGE_BITS_BYTES)
     const { start, end } = this.#range(page)
-    for (let from = field.nextSet(start); from >= 0 && from < end; ) {
+    for (let from = field.nextSet(start, end); from >= 0; ) {
       const to = field.nextClear(from, end)
       for (let bit = from - start; bit < to - start; bit++) bits[bit >> 3]! |= 1 << (bit & 7)
-      from = field.nextSet(to)
+      from = field.nextSet(to, end)
     }
     return bits
   }
@@ -208,11 +207,17 @@ export class BlockDigests {
       if (!isKnown(from)) continue
       let to = from + 1
       while (to < end - start && isKnown(to)) to++
-      this.tree.set(start + from, digests.subarray(from * DIGEST_BYTES, to * DIGEST_BYTES))
-      this.#knownBlocks += to - from - this.known.count(start + from, start + to)
-      this.known.setRange(start + from, start + to)
+      this.restoreRun(start + from, digests.subarray(from * DIGEST_BYTES, to * DIGEST_BYTES))
       from = to
     }
+  }
+
+  /** Takes over the digests of neighbouring blocks of one page, as {@link restore} does. */
+  restoreRun(start: number, digests: Uint8Array): void {
+    const end = start + digests.length / DIGEST_BYTES
+    this.tree.set(start, digests)
+    this.#knownBlocks += end - start - this.known.count(start, end)
+    this.known.setRange(start, end)
   }
 
   /** Takes over that neighbouring pages are known to be all zero, as {@link restore} does. */
@@ -277,8 +282,8 @@ export class BlockDigests {
     }
     const end = start + count
     for (let from = start; from < end; ) {
-      const barred = this.#barred?.nextSet(from) ?? -1
-      const to = barred < 0 ? end : Math.min(barred, end)
+      const barred = this.#barred?.nextSet(from, end) ?? -1
+      const to = barred < 0 ? end : barred
       this.#learnRange(from, to)
       from = to < end ? this.#barred!.nextClear(to, end) : end
     }

@@ -56,6 +56,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
         const from = Math.floor(at * field.length)
         const expected = sorted(model).find((bit) => bit >= from) ?? -1
         expect(field.nextSet(from)).toBe(expected)
+        const middle = from + Math.floor((field.length - from) / 2)
+        expect(field.nextSet(from, middle)).toBe(expected < middle ? expected : -1)
         expect(field.takeNextSet(from)).toBe(expected)
         model.delete(expected)
       },

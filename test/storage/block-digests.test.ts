@@ -131,12 +131,12 @@ describe('digests of blocks', () => {
     digests.forget(2 * PAGE_BLOCKS, 3)
     expect(changed(digests)).toEqual([])
     digests.forget(0, BLOCKS)
-    expect(changed(digests)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8])
+    expect(changed(digests)).toEqual(Array.from({ length: 33 }, (_, slice) => slice))
     digests.noteZero(2 * PAGE_BLOCKS + 2, 1)
     const slices = digests.takeChangedSlices()
     digests.changedAgain(slices)
     slices.free()
-    expect(changed(digests)).toEqual([8])
+    expect(changed(digests)).toEqual([32])
   })
 
   it('say which were noted since a flush began', () => {

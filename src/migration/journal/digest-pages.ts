@@ -1,4 +1,4 @@
-import { type BlockDigests, PAGE_BITS_BYTES, PAGE_BLOCKS, SLICE_BLOCKS } from '../../storage/block-digests.ts'
+import { type BlockDigests, PAGE_BLOCKS, SLICE_BLOCKS } from '../../storage/block-digests.ts'
 import { type BlockHasher, DIGEST_BYTES } from '../../storage/block-hasher.ts'
 import type { StorageProvider } from '../../storage/provider.ts'
 import { readFully } from '../../storage/sequential-reader.ts'
@@ -30,10 +30,10 @@ export interface StoredSlice {
 }
 
 /**
- * The digests of a disk on the place of its journal, in slices of 64 blocks that stand on their own: a torn one is one of which nothing is known.
+ * The digests of a disk on the place of its journal, in slices of 16 blocks that stand on their own: a torn one is one of which nothing is known.
  *
  * ```
- *   slice   | stamp u64 | known 8 | unflushed 8 | digests 64 * 16 | checksum 16 |      1064 bytes, four for each page
+ *   slice   | stamp u64 | known 2 | unflushed 2 | digests 16 * 16 | checksum 16 |      284 bytes, 16 for each page
  *   checksum = H( life 8 | slice number u64 | stamp | known | unflushed | digests )
  * ```
  */
@@ -109,7 +109,7 @@ export class DigestPages {
       for (let index = 0; index < count; index++) {
         const found = this.#parse(first + index, life, bytes.subarray(index * SLICE_BYTES, (index + 1) * SLICE_BYTES))
         if (found) visit(found)
-        else damaged++
+        else if (bytes.subarray(index * SLICE_BYTES, (index + 1) * SLICE_BYTES).some((byte) => byte !== 0)) damaged++
       }
     }
     return damaged
@@ -140,9 +140,14 @@ export class DigestPages {
 
 /** Puts some of a slice's blocks back among the digests: those whose bit is set in `bits`. */
 export function restoreSlice(digests: BlockDigests, { slice, digests: stored }: StoredSlice, bits: Uint8Array): void {
-  const known = new Uint8Array(PAGE_BITS_BYTES)
-  known.set(bits, (slice % PAGE_SLICES) * BITS_BYTES)
-  const all = new Uint8Array(PAGE_BLOCKS * DIGEST_BYTES)
-  all.set(stored, (slice % PAGE_SLICES) * SLICE_DIGEST_BYTES)
-  digests.restore(Math.floor(slice / PAGE_SLICES), { known, digests: all })
+  const start = slice * SLICE_BLOCKS
+  const count = Math.min(SLICE_BLOCKS, digests.blockCount - start)
+  const isSet = (bit: number) => (bits[bit >> 3]! & (1 << (bit & 7))) !== 0
+  for (let from = 0; from < count; from++) {
+    let to = from
+    while (to < count && isSet(to)) to++
+    if (to === from) continue
+    digests.restoreRun(start + from, stored.subarray(from * DIGEST_BYTES, to * DIGEST_BYTES))
+    from = to
+  }
 }

@@ -27,7 +27,7 @@ interface LoadTarget {
 
 /**
  * Puts the digests of a journal back as far as they are trusted, and notes the others in `unproven`. What is not trusted is left to be written
- * anew: its slices count as changed, its pages of zeroes as pages of which nothing is known. Returns how many slices were damaged.
+ * anew: its slices count as changed, its pages of zeroes as void. Returns how many slices were damaged.
  */
 export async function loadDigests(record: JournalRecord, trust: Trust, target: LoadTarget): Promise<number> {
   const { digests, slices } = target
@@ -35,7 +35,7 @@ export async function loadDigests(record: JournalRecord, trust: Trust, target: L
   const zeroes: { first: number; count: number; kind: PageKind }[] = []
   record.pages.forEachRun((first, count, kind) => {
     if (kind === PAGE_KIND.stored) stored.push({ first, count })
-    else if (kind !== PAGE_KIND.none) zeroes.push({ first, count, kind })
+    else if (kind === PAGE_KIND.zero || kind === PAGE_KIND.zeroUnflushed) zeroes.push({ first, count, kind })
   })
   const unflushed = new Bitfield(digests.blockCount)
   const untrusted = new Bitfield(digests.sliceCount)
@@ -49,7 +49,7 @@ export async function loadDigests(record: JournalRecord, trust: Trust, target: L
         if (kind === PAGE_KIND.zeroUnflushed) unflushed.setRange(start, end)
       } else {
         target.unproven.setRange(start, end)
-        for (let page = first; page < first + count; page++) slices.map.set(page, PAGE_KIND.none)
+        for (let page = first; page < first + count; page++) slices.map.set(page, PAGE_KIND.void)
         slices.mapChanged = true
       }
     }

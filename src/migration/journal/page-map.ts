@@ -1,6 +1,6 @@
 /** What a journal holds of a page. In the order of their numbers in a record. */
 export const PAGE_KIND = {
-  /** Nothing is known of it. */
+  /** None of its slices was ever stored. */
   none: 0,
   /** Its slices are stored. */
   stored: 1,
@@ -8,6 +8,8 @@ export const PAGE_KIND = {
   zero: 2,
   /** Every block is known to be zero. */
   zeroUnflushed: 3,
+  /** Nothing is known of it, and whatever lies on the place is void. */
+  void: 4,
 } as const
 
 /** One of {@link PAGE_KIND}. */
@@ -47,11 +49,11 @@ export class PageMap {
     }
   }
 
-  /** One LEB128 number for each run: four times its length less one, plus the kind. At most a byte for each page. */
+  /** One LEB128 number for each run: eight times its length less one, plus the kind. At most a byte for each page. */
   encode(): Uint8Array {
     const bytes: number[] = []
     this.forEachRun((_, count, kind) => {
-      let value = (count - 1) * 4 + kind
+      let value = (count - 1) * 8 + kind
       for (; value >= 0x80; value = Math.floor(value / 0x80)) bytes.push((value % 0x80) | 0x80)
       bytes.push(value)
     })
@@ -72,9 +74,9 @@ export class PageMap {
         if (byte < 0x80) break
         scale *= 0x80
       }
-      const count = Math.floor(value / 4) + 1
-      if (count > pageCount - page) return undefined
-      map.#kinds.fill(value % 4, page, page + count)
+      const count = Math.floor(value / 8) + 1
+      if (count > pageCount - page || value % 8 > PAGE_KIND.void) return undefined
+      map.#kinds.fill(value % 8, page, page + count)
       page += count
     }
     return page === pageCount ? map : undefined

@@ -20,7 +20,7 @@ interface Plan {
  * Brings slices of digests to the place, and keeps what the place may know. One store at a time.
  *
  * Everything is decided in one go when a store begins, so what is written is what was known at one moment. What fails is written again by
- * the next store. A page that comes to be stored is written whole: what lay there may be older than the last time it was all zero.
+ * the next store. A page that was all zero and comes to be stored is written whole: what lies there is older.
  */
 export class SliceWriter {
   /** Slices of which the place may say something. */
@@ -50,8 +50,7 @@ export class SliceWriter {
     if (count === 0) return false
     const last = Math.floor((start + count - 1) / SLICE_BLOCKS)
     if (first === last) return this.told.test(first)
-    const found = this.told.nextSet(first)
-    return found >= 0 && found <= last
+    return this.told.nextSet(first, last + 1) >= 0
   }
 
   /** Runs `flush`; when it succeeds, blocks noted before count as flushed. */
@@ -73,9 +72,7 @@ export class SliceWriter {
   async store(life: Uint8Array): Promise<void> {
     const changed = this.#digests.takeChangedSlices()
     try {
-      const slices = new Uint32Array(changed.count())
-      changed.collect(slices)
-      await this.#carryOut(this.#plan(life, slices))
+      await this.#carryOut(this.#plan(life, changed))
     } catch (error) {
       this.#digests.changedAgain(changed)
       throw error
@@ -86,7 +83,13 @@ export class SliceWriter {
 
   /** Writes that nothing is known of some slices; they are struck already. */
   async strike(life: Uint8Array, slices: readonly number[]): Promise<void> {
-    await this.#carryOut(this.#plan(life, Uint32Array.from(slices).sort()))
+    const changed = new Bitfield(this.#digests.sliceCount)
+    try {
+      for (const slice of slices) changed.set(slice)
+      await this.#carryOut(this.#plan(life, changed))
+    } finally {
+      changed.free()
+    }
   }
 
   /** What was struck and written, and possibly the record of it: the place says nothing of these. */
@@ -122,48 +125,44 @@ export class SliceWriter {
     this.struck.free()
   }
 
+  /** Whether something of a page is not covered by a flush that has ended. */
   isUnflushed(page: number): boolean {
     const start = page * PAGE_BLOCKS
     const end = Math.min(start + PAGE_BLOCKS, this.#digests.blockCount)
-    const any = (field: Bitfield) => {
-      const found = field.nextSet(start)
-      return found >= 0 && found < end
-    }
-    if (any(this.#digests.unflushed)) return true
-    for (const covered of this.#flushing) if (any(covered)) return true
+    if (this.#digests.unflushed.nextSet(start, end) >= 0) return true
+    for (const covered of this.#flushing) if (covered.nextSet(start, end) >= 0) return true
     return false
   }
 
-  #plan(life: Uint8Array, slices: Uint32Array): Plan {
+  #plan(life: Uint8Array, changed: Bitfield): Plan {
     const plan: Plan = { runs: [], kinds: [] }
     this.stamp++
-    for (let index = 0; index < slices.length; ) {
-      const page = Math.floor(slices[index]! / PAGE_SLICES)
-      let end = index + 1
-      while (end < slices.length && Math.floor(slices[end]! / PAGE_SLICES) === page) end++
-      this.#planPage(plan, life, page, slices.subarray(index, end))
-      index = end
+    for (let slice = changed.nextSet(0); slice >= 0; ) {
+      const page = Math.floor(slice / PAGE_SLICES)
+      const end = Math.min((page + 1) * PAGE_SLICES, changed.length)
+      this.#planPage(plan, life, { page, end }, changed)
+      slice = changed.nextSet(end)
     }
     return plan
   }
 
-  #planPage(plan: Plan, life: Uint8Array, page: number, changed: Uint32Array): void {
+  #planPage(plan: Plan, life: Uint8Array, { page, end }: { page: number; end: number }, changed: Bitfield): void {
     const first = page * PAGE_SLICES
-    const end = Math.min(first + PAGE_SLICES, this.#digests.sliceCount)
-    for (let slice = first; slice < end; slice++)
-      if (this.struck.test(slice) && this.#isWhole(slice)) this.struck.clear(slice)
+    for (let slice = this.struck.nextSet(first, end); slice >= 0; slice = this.struck.nextSet(slice + 1, end)) {
+      if (this.#isWhole(slice)) this.struck.clear(slice)
+    }
     const kind = this.map.kind(page)
     if (this.#digests.isKnownZero(page)) {
       this.told.setRange(first, end)
       plan.kinds.push([page, this.isUnflushed(page) ? PAGE_KIND.zeroUnflushed : PAGE_KIND.zero])
       return
     }
-    const isWhole = kind !== PAGE_KIND.stored
+    const isWhole = kind !== PAGE_KIND.stored && kind !== PAGE_KIND.none
     // What the place says nothing of, and shall say nothing of, need not be said again.
-    const wanted = isWhole
-      ? range(first, end)
-      : [...changed].filter((slice) => this.told.test(slice) || this.#isToTell(slice))
-    if (isWhole && kind === PAGE_KIND.none && !wanted.some((slice) => this.#isToTell(slice))) return
+    const wanted = range(first, end).filter(
+      (slice) => isWhole || (changed.test(slice) && (this.told.test(slice) || this.#isToTell(slice))),
+    )
+    if (wanted.length === 0) return
     for (let at = 0; at < wanted.length; ) {
       let count = 1
       while (wanted[at + count] === wanted[at]! + count) count++
@@ -200,8 +199,8 @@ export class SliceWriter {
 
   #isToTell(slice: number): boolean {
     if (this.struck.test(slice)) return false
-    const known = this.#digests.known.nextSet(slice * SLICE_BLOCKS)
-    return known >= 0 && known < (slice + 1) * SLICE_BLOCKS
+    const end = Math.min((slice + 1) * SLICE_BLOCKS, this.#digests.blockCount)
+    return this.#digests.known.nextSet(slice * SLICE_BLOCKS, end) >= 0
   }
 
   /** Whether every block of a slice is known. */

@@ -25,7 +25,7 @@ interface WriteUnderWay {
 /**
  * Keeps the digests of a disk that is written while it moves: a digest counts only while no write began on its block.
  *
- * The first write into a slice of 64 blocks of which the journal's place says something strikes that slice out there and waits until that is written;
+ * The first write into a slice of 16 blocks of which the journal's place says something strikes that slice out there and waits until that is written;
  * writes that come together wait together. Further ones cost nothing until the whole slice is known and told again. In memory only the blocks of the
  * write are forgotten, and they stay unknown, whoever notes them, until they are read again when no write is under way on them: what was
  * read before a write must not be noted after it.

@@ -90,8 +90,8 @@ describe('a page map', () => {
       const share = random() ** 3
       let kind = 0
       for (let page = 0; page < pages; page++) {
-        if (random() < share) kind = Math.floor(random() * 4)
-        map.set(page, kind as 0 | 1 | 2 | 3)
+        if (random() < share) kind = Math.floor(random() * 5)
+        map.set(page, kind as 0 | 1 | 2 | 3 | 4)
       }
       const bytes = map.encode()
       expect(bytes.length).toBeLessThanOrEqual(pages)

@@ -89,7 +89,7 @@ describe('write intents', () => {
     const { place, tracker, wouldKnow } = await moving()
     await tracker.local.writeAt(content(2), 0)
     const before = place.calls.write
-    const blocks = [64, 65, 128, 129, 192, 256, 320]
+    const blocks = [16, 17, 32, 33, 48, 256, 272]
     await Promise.all(blocks.map((block) => tracker.local.writeAt(content(2), block * BLOCK)))
     // One run of neighbouring slices in each of the two pages.
     expect(place.calls.write).toBe(before + 2)
