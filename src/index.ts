@@ -29,11 +29,13 @@ export {
   type HandOverOutcome,
   type LiveMigrationOptions,
   type LiveMigrationResult,
+  type MigrationStrategy,
   migrateLive,
 } from './migration/migrate-live.ts'
 export { type BlockFailure, MigrationError } from './migration/migration-error.ts'
 export { Migrator } from './migration/migrator.ts'
 export type { MigratorConfig } from './migration/migrator-config.ts'
+export { type MoveRestOptions, moveRest, RestError } from './migration/move-rest.ts'
 export {
   BLOCK_STATE,
   type BlockStateReader,
@@ -45,6 +47,7 @@ export { Lockable, type LockState } from './modules/lockable.ts'
 export { AnyBlockOrder } from './orders/any-block-order.ts'
 export type { BlockOrder, BlockRun, BlockType } from './orders/block-order.ts'
 export { PriorityBlockOrder } from './orders/priority-block-order.ts'
+export { RecentFirstOrder, RecentReads } from './orders/recent-reads.ts'
 export { VolatilityMonitor, type VolatilityOptions } from './orders/volatility-monitor.ts'
 export {
   SOURCE_CAPABILITIES,

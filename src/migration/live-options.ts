@@ -45,7 +45,7 @@ export interface LiveMigrationOptions extends Omit<MigratorConfig, 'blockSize' |
   targetPauseMs?: number
   /**
    * Everything is to be over by then. Refused as soon as rate and dirty rate are known and say that it will not; then, while the source is still
-   * ours, an `auto` migration is handed over in time for the rest, and any other ends with `DEADLINE_EXCEEDED`. Default: none.
+   * ours, an `auto` migration is handed over in time for the rest, and a `pre-copy` ends with `DEADLINE_EXCEEDED`. `post-copy` measures nothing before it hands over and takes any. Default: none.
    */
   deadlineMs?: number
   /**

@@ -104,8 +104,14 @@ function progressConfig(
 ): Pick<MigratorConfig, 'progressHandler'> {
   if (!progressHandler) return {}
   const complete = (progress: MigrationProgress): MigrationProgress => {
-    const predictedDurationMs = outlook()?.forecast()?.durationMs
-    return { ...progress, predictedDurationMs }
+    const now = outlook()
+    const { predictedPauseMs } = progress
+    if (!now || predictedPauseMs === undefined) return progress
+    return {
+      ...progress,
+      predictedPauseMs: now.canSwitch ? now.predictedPauseMs : predictedPauseMs + now.flushMs,
+      predictedDurationMs: now.forecast()?.durationMs,
+    }
   }
   return { progressHandler: (progress, blocks) => progressHandler(complete(progress), blocks) }
 }

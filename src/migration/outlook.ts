@@ -91,7 +91,8 @@ export class Outlook {
     const { migrator, source } = this.#parts
     const measured = {
       elapsedMs: this.elapsedMs,
-      plannedBlocks: this.#plannedBlocks,
+      // With the writer stopped nothing becomes dirty any more.
+      plannedBlocks: migrator.isLocked ? 0 : this.#plannedBlocks,
       movedBlocks: migrator.blocksMoved,
       pendingBlocks: migrator.pendingBlocks,
       dirtyBlocks: source.dirtyBlocks,
