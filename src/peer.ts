@@ -2,8 +2,10 @@
  * Moving a disk to somebody else: connections, both ends of a disk in transit, transports and pairing that run in browsers and in Node.
  * Apart from `index.ts`, so that a page which moves nothing over a wire does not pay for it.
  */
+export type { DiskJournal } from './devices/disk-journal.ts'
 export { type OfferedDisk, type ReceiveDiskOptions, type ReceivedDisk, receiveDisk } from './devices/receive-disk.ts'
-export { type SendDiskOptions, sendDisk } from './devices/send-disk.ts'
+export { type SendDiskOptions, type SentDisk, sendDisk } from './devices/send-disk.ts'
+export { SendingDisk } from './devices/sending-disk.ts'
 export { createWaitingCache, type WaitingCache, type WaitingCacheOptions } from './modules/waiting-cache.ts'
 export type { Channel } from './protocol/channel.ts'
 export { type Connection, type ConnectionOptions, openConnection } from './protocol/connection.ts'

@@ -71,7 +71,7 @@ export class SourceSide {
     signal.addEventListener('abort', interrupt, { once: true })
     if (signal.aborted) interrupt()
     try {
-      return await sendDisk({
+      const sent = await sendDisk({
         connection,
         source: this.#tracker.remote,
         name,
@@ -83,8 +83,13 @@ export class SourceSide {
           isHandingOver = true
         },
       })
+      if (!sent.acknowledged) {
+        this.#output.warn('the disk was given away, and the other side was lost before it said that it has it')
+      }
+      return sent
     } catch (error) {
-      if (isHandingOver) {
+      // The other dialect has no way to tell.
+      if (isHandingOver && connection.dialect === 'silo') {
         this.#output.warn('it failed within the hand-over: make sure that the other side did not take the disk over')
       }
       throw error

@@ -4,6 +4,7 @@ import { Lockable } from '../modules/lockable.ts'
 import { createWaitingCache, type WaitingCache } from '../modules/waiting-cache.ts'
 import type { Connection } from '../protocol/connection.ts'
 import { type ArrivingDevice, FromProtocol } from '../protocol/from-protocol.ts'
+import { askDigests } from '../protocol/hand-over-requests.ts'
 import type { DevInfo } from '../protocol/packets/dev-info.ts'
 import type { StorageProvider } from '../storage/provider.ts'
 import { ArrivingFace } from './arriving-face.ts'
@@ -11,6 +12,8 @@ import { ArrivingSession } from './arriving-session.ts'
 import type { DiskJournal } from './disk-journal.ts'
 import { checkOffer, type OfferedDisk } from './offered-disk.ts'
 import { Outcome } from './outcome.ts'
+import { OwnedFace } from './owned-face.ts'
+import { settleRest } from './settle-rest.ts'
 
 /** Where an arriving disk goes, and what is remembered of it. */
 export interface ArrivingDiskOptions {
@@ -43,6 +46,8 @@ export class ArrivingDisk {
   #face: ArrivingFace | undefined
   #turn: Promise<unknown> = Promise.resolve()
   #isOwner = false
+  /** The disk was handed over in an earlier life, before everything was here. */
+  #wasIncomplete = false
 
   constructor(options: ArrivingDiskOptions) {
     this.#options = options
@@ -155,8 +160,20 @@ export class ArrivingDisk {
     this.#whole.resolve()
   }
 
-  async settle(_root: Uint8Array | undefined, _connection: Connection): Promise<void> {
-    await this.journal.checkpoint({ flush: () => this.cache.remote.flush() })
+  /** All blocks are here: looks whether they are right, and makes what is known of them that of what is stored. @throws StorageError `VERIFY_FAILED` */
+  async settle(root: Uint8Array | undefined, { rw }: Connection): Promise<void> {
+    const { journal, cache } = this
+    const { digests } = journal
+    if (root) await settleRest(digests, root, (first, count) => askDigests(rw, 1, { level: 'leaves', first, count }))
+    await cache.remote.flush()
+    const written = cache.ownBlocks()
+    try {
+      // What was written in an earlier life is not known any more.
+      if (this.#wasIncomplete) written.setRange(0, written.length)
+      await journal.forgetBlocks(written)
+    } finally {
+      written.free()
+    }
   }
 
   async #device(connection: Connection, info: DevInfo, from: FromProtocol): Promise<ArrivingDevice> {
@@ -210,11 +227,12 @@ export class ArrivingDisk {
     if (ownership && (ownership.state === 'owner' || ownership.state === 'prepared'))
       markPresent(cache, ownership.missing ? this.#journal.digests.known : undefined)
     // Exactly one side may write, and until the hand-over that is the source.
-    const gate = new Lockable(cache.local)
+    const gate = new Lockable(new OwnedFace(cache, this.#journal))
     await gate.lock()
     this.#info = info
     this.#cache = cache
     this.#gate = gate
+    this.#wasIncomplete = ownership?.state === 'owner' && ownership.missing === true
     if (ownership?.state === 'owner') this.own()
   }
 

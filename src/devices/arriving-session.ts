@@ -67,7 +67,8 @@ export class ArrivingSession implements HandOverParty {
     if (state === 'receiving') this.#reopen()
     else if (state === 'owner' && missing) this.#face.admission = 'missing'
     const mac = await proveMigration(idBytes(migration!.key), { ...proof, role: 'destination' })
-    return { state: arrivalState(state), hasClaims: journal.digests.knownBlocks > 0, epoch, mac }
+    const hasClaims = state === 'owner' ? missing === true : journal.digests.knownBlocks > 0
+    return { state: arrivalState(state), hasClaims, epoch, mac }
   }
 
   async readDigests(level: DigestLevel, first: number, count: number): Promise<Uint8Array> {

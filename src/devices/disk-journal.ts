@@ -7,7 +7,8 @@ import type { BlockDigests } from '../storage/block-digests.ts'
 export type DiskJournal = Pick<
   Journal,
   'ownership' | 'digests' | 'unproven' | 'become' | 'checkpoint' | 'forget' | 'forgetBlocks'
->
+> &
+  Partial<Pick<Journal, 'strike'>>
 
 /** Remembers as long as the process lives. */
 export class MemoryJournal implements DiskJournal {

@@ -167,7 +167,8 @@ export class HandOver {
     if (state === 'unknown') throw new StorageError('MALFORMED', 'The peer does not take the disk, nor refuse it.')
     const theirs: Ownership = { diskId, size, blockSize, epoch, state, migration: migration! }
     const verdict = reconcile(ours, theirs)
-    return { verdict, hasClaims, isPrepared: state === 'prepared', isIncomplete: this.#isIncomplete }
+    const isIncomplete = this.#isIncomplete && (state !== 'owner' || hasClaims)
+    return { verdict, hasClaims, isPrepared: state === 'prepared', isIncomplete }
   }
 
   #about() {

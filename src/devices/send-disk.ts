@@ -15,7 +15,10 @@ export const AUTHORITY_TRANSFER = 0
 
 /** What to send, and over which connection; the rest as in a migration within one process. */
 export interface SendDiskOptions
-  extends Omit<LiveMigrationOptions, 'destination' | 'order' | 'verify' | 'beforeRound'> {
+  extends Omit<
+    LiveMigrationOptions,
+    'destination' | 'order' | 'verify' | 'beforeRound' | 'digests' | 'handOverFlushes'
+  > {
   connection: Connection
   /** Name of the disk, as the other side sees it. */
   name: string

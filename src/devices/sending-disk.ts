@@ -164,13 +164,43 @@ export class SendingDisk {
     }
   }
 
+  /** The disk was handed over; what was missing then has moved since. */
   async #finished(
     live: LiveMigrationResult,
     { handOver }: SendingRun,
     root: Uint8Array | undefined,
   ): Promise<SentDisk> {
     if (handOver.doubt !== undefined) throw handOver.doubt
-    return { ...live, root, acknowledged: handOver.isAcknowledged }
+    if (live.missingBlocks === 0) return { ...live, root, acknowledged: handOver.isAcknowledged }
+    const whole = await this.#wholeRoot()
+    await this.#complete(handOver, whole)
+    return { ...live, root: whole, acknowledged: handOver.isAcknowledged }
+  }
+
+  /** A peer that is lost now is asked again over the next connection. */
+  async #complete(handOver: HandOver, root: Uint8Array | undefined): Promise<void> {
+    try {
+      await handOver.complete(root)
+    } catch (error) {
+      if (errorCode(error) === 'VERIFY_FAILED') throw error
+    }
+  }
+
+  /** The root as of the hand-over, blocks included that were not sent since the destination has written them. */
+  async #wholeRoot(): Promise<Uint8Array | undefined> {
+    const { digests } = this.#journal
+    const { size, blockSize } = this.#source
+    const bytes = new Uint8Array(blockSize)
+    for (
+      let block = digests.known.nextClear(0);
+      block < digests.blockCount;
+      block = digests.known.nextClear(block + 1)
+    ) {
+      const length = Math.min(blockSize, size - block * blockSize)
+      await this.#source.readAt(bytes.subarray(0, length), block * blockSize)
+      digests.note(block, bytes.subarray(0, length))
+    }
+    return digests.root()
   }
 
   /** The destination owns the disk and lacks blocks: it gets them from a source that is not written any more. */
@@ -185,7 +215,7 @@ export class SendingDisk {
     const { signal } = options
     if (order.available > 0)
       await moveRest({ source: this.#source, destination: face, order, ...(signal ? { signal } : {}) })
-    await handOver.complete(digests.root())
+    await this.#complete(handOver, await this.#wholeRoot())
     return this.#nothingSent()
   }
 

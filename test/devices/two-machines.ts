@@ -131,6 +131,12 @@ export class TwoMachines {
     })
   }
 
+  /** Opens the disk at the destination without a peer, if there is something to open. */
+  async reopenDestination(): Promise<void> {
+    const hasJournal = (await this.far.journal()).ownership !== undefined
+    if (hasJournal) await this.arriving.open({ name: 'disk', size: this.shadow.size, blockSize: BLOCK })
+  }
+
   /** Connects the two; the link is torn, or a side dies, at the blow. */
   async connect(blow?: Blow): Promise<{ near: Connection; far: Connection }> {
     const { a, b, sever } = memoryChannels({ clock: this.clock })
@@ -206,7 +212,13 @@ export class TwoMachines {
       const data = this.#content(1 + Math.floor(this.#random() * 5000))
       const owner = this.sourceIsOpen ? this.tracker.local : this.destinationIsOpen ? this.arriving.disk : undefined
       if (!owner) return
-      await owner.writeAt(data, offset)
+      const isWritten = owner.writeAt(data, offset).then(
+        () => true,
+        // It lacked a block, and the peer is gone.
+        () => false,
+      )
+      if (!(await isWritten)) continue
+      await owner.flush()
       this.shadow.writeAtSync(data, offset)
     }
   }

@@ -39,7 +39,7 @@ export type ArrivalState = (typeof ARRIVAL_STATES)[number]
 export interface BeginResponse {
   readonly kind: 'begin-response'
   readonly state: ArrivalState
-  /** It holds blocks whose digests can be asked for. */
+  /** It holds blocks whose digests can be asked for; of an owner: it still lacks some. */
   readonly hasClaims: boolean
   /** The epoch of what it has. */
   readonly epoch: number

@@ -1,0 +1,68 @@
+import { createWriteIntents, type WriteIntents } from '../migration/journal/write-intents.ts'
+import type { WaitingCache } from '../modules/waiting-cache.ts'
+import { DIGEST_BYTES } from '../storage/block-hasher.ts'
+import type { IoOptions } from '../storage/provider.ts'
+import { StorageWrapper } from '../storage/wrapper.ts'
+import type { DiskJournal } from './disk-journal.ts'
+
+/** Stands in a journal for a block that was written here before its content at the hand-over arrived: it is here, and its digest is the source's to tell. */
+export const WRITTEN_HERE: Uint8Array = new Uint8Array(DIGEST_BYTES).fill(0xff)
+
+/**
+ * The application's face of a disk that was handed over, in front of what is still arriving: keeps the journal right about what is written.
+ *
+ * While blocks are missing, a block that is known is one that is here, and its digest is that of the hand-over; a flush makes what was written here
+ * known too, or a restart would fetch an older copy over it. Afterwards a digest is that of what is stored, and a write forgets it before it begins.
+ */
+export class OwnedFace extends StorageWrapper {
+  readonly #cache: WaitingCache
+  readonly #journal: DiskJournal
+  readonly #intents: WriteIntents | undefined
+  zeroAt?: (offset: number, length: number) => Promise<number>
+
+  constructor(cache: WaitingCache, journal: DiskJournal) {
+    super(cache.local)
+    this.#cache = cache
+    this.#journal = journal
+    const { digests, strike } = journal
+    // What is only in memory ends with this face.
+    this.#intents = strike && createWriteIntents({ digests, strike: strike.bind(journal) })
+    const { local } = cache
+    if (local.zeroAt) this.zeroAt = (offset, length) => this.#write(offset, length, () => local.zeroAt!(offset, length))
+  }
+
+  override writeAt(data: Uint8Array, offset: number, options?: IoOptions): Promise<number> {
+    return this.#write(offset, data.length, () => this.inner.writeAt(data, offset, options))
+  }
+
+  override async flush(): Promise<void> {
+    if (!this.#isIncomplete) return this.inner.flush()
+    const { digests } = this.#journal
+    const own = this.#cache.ownBlocks()
+    try {
+      await this.inner.flush()
+      own.andNot(digests.known)
+      if (own.isEmpty()) return
+      own.forEachRun((start, count) => {
+        for (let block = start; block < start + count; block++) digests.noteDigest(block, WRITTEN_HERE)
+      })
+    } finally {
+      own.free()
+    }
+    await this.#journal.checkpoint({ flush: () => this.inner.flush() })
+  }
+
+  get #isIncomplete(): boolean {
+    return this.#journal.ownership?.missing === true
+  }
+
+  async #write(offset: number, length: number, work: () => Promise<number>): Promise<number> {
+    if (!this.#intents || this.#isIncomplete) return work()
+    try {
+      await this.#intents.beforeWrite(offset, length)
+      return await work()
+    } finally {
+      this.#intents.afterWrite(offset, length)
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import { Bitfield } from '../bitfield/bitfield.ts'
+import { StorageError } from '../errors/storage-error.ts'
+import { LEAF_PAGES } from '../protocol/limits.ts'
+import { LEAVES_BYTES } from '../protocol/packets/read-digests.ts'
+import { type BlockDigests, PAGE_BITS_BYTES, PAGE_BLOCKS } from '../storage/block-digests.ts'
+import { DIGEST_BYTES } from '../storage/block-hasher.ts'
+import { digestText } from '../storage/hash-tree.ts'
+import { WRITTEN_HERE } from './owned-face.ts'
+
+/** Asks the source what it knows of pages that follow one another, in the form of `leaves`. */
+export type AskLeaves = (first: number, count: number) => Promise<Uint8Array>
+
+/**
+ * Compares the root as of the hand-over with that of the source: digests of what arrived, and of blocks that were written here before they could
+ * arrive, which are none of the source's business any more, the source's own.
+ * @throws StorageError `VERIFY_FAILED`
+ */
+export async function settleRest(digests: BlockDigests, theirs: Uint8Array, ask: AskLeaves): Promise<void> {
+  const pages = writtenPages(digests)
+  try {
+    for (let page = pages.nextSet(0); page >= 0; page = pages.nextSet(page)) {
+      const end = Math.min(pages.nextClear(page, pages.length), page + LEAF_PAGES)
+      const leaves = await ask(page, end - page)
+      for (let from = 0; page < end; page++, from += LEAVES_BYTES)
+        take(digests, page, leaves.subarray(from + PAGE_BITS_BYTES))
+      if (page >= pages.length) break
+    }
+  } finally {
+    pages.free()
+  }
+  const root = digests.root()
+  if (root && digestText(root) === digestText(theirs)) return
+  throw new StorageError('VERIFY_FAILED', 'What has arrived since the hand-over is not what the source had.')
+}
+
+function take(digests: BlockDigests, page: number, leaves: Uint8Array): void {
+  const end = Math.min((page + 1) * PAGE_BLOCKS, digests.blockCount)
+  for (let block = page * PAGE_BLOCKS, at = 0; block < end; block++, at += DIGEST_BYTES) {
+    if (isWrittenHere(digests, block)) digests.noteDigest(block, leaves.subarray(at, at + DIGEST_BYTES))
+  }
+}
+
+function writtenPages(digests: BlockDigests): Bitfield {
+  const pages = new Bitfield(digests.pageCount)
+  for (let block = 0; block < digests.blockCount; block++) {
+    if (isWrittenHere(digests, block)) pages.set(Math.floor(block / PAGE_BLOCKS))
+  }
+  return pages
+}
+
+function isWrittenHere(digests: BlockDigests, block: number): boolean {
+  const digest = digests.digestAt(block)
+  return digest === undefined || digest.every((byte, index) => byte === WRITTEN_HERE[index])
+}
