@@ -175,7 +175,7 @@ export function isUnderWay({ epoch, migration }: Ownership): boolean {
 
 /**
  * Says who owns a disk from the records of the two sides that talk now, `source` being the one that offers it; undefined: nothing is recorded at
- * the destination. Pure: the caller acts. The table is in the room's README, and there is no pair for which both sides would go on as owners.
+ * the destination. Pure: the caller acts. The table is in the README beside it, and there is no pair for which both sides would go on as owners.
  */
 export function reconcile(source: Ownership, destination: Ownership | undefined): Verdict {
   if (!destination || destination.diskId !== source.diskId) return source.state === 'owner' ? 'source-owns' : 'conflict'
