@@ -8,7 +8,7 @@ import { askDigests } from '../protocol/hand-over-requests.ts'
 import type { DevInfo } from '../protocol/packets/dev-info.ts'
 import type { StorageProvider } from '../storage/provider.ts'
 import { ArrivingFace } from './arriving-face.ts'
-import { ArrivingSession } from './arriving-session.ts'
+import { ArrivingSession, type SessionDisk } from './arriving-session.ts'
 import type { DiskJournal } from './disk-journal.ts'
 import { checkOffer, type OfferedDisk } from './offered-disk.ts'
 import { Outcome } from './outcome.ts'
@@ -33,7 +33,7 @@ export interface ArrivingDiskOptions {
  * Exactly one side may write it: until the source has committed, writes of the application wait, and blocks are taken; from then on
  * writes go, and of the source's blocks only those that are missing.
  */
-export class ArrivingDisk {
+export class ArrivingDisk implements SessionDisk {
   readonly #options: ArrivingDiskOptions
   readonly #owned = new Outcome<Uint8Array | undefined>()
   readonly #whole = new Outcome<void>()

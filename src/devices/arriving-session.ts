@@ -1,5 +1,6 @@
 import { StorageError } from '../errors/storage-error.ts'
 import { cancel, commit, complete, prepare, receive } from '../migration/journal/ownership.ts'
+import type { WaitingCache } from '../modules/waiting-cache.ts'
 import type { Connection } from '../protocol/connection.ts'
 import type { HandOverParty } from '../protocol/hand-over-requests.ts'
 import { proveMigration } from '../protocol/migration-proof.ts'
@@ -10,23 +11,41 @@ import { PROOF_BYTES } from '../protocol/packets/proof.ts'
 import { type DigestLevel, PAGE_BLOCKS } from '../protocol/packets/read-digests.ts'
 import { sameProof } from '../protocol/secret-proof.ts'
 import { digestText } from '../storage/hash-tree.ts'
-import type { ArrivingDisk } from './arriving-disk.ts'
 import type { ArrivingFace } from './arriving-face.ts'
-import { idBytes } from './disk-journal.ts'
+import { type DiskJournal, idBytes } from './disk-journal.ts'
+import type { OfferedDisk } from './offered-disk.ts'
 import { readPages } from './read-pages.ts'
+
+/** What a session needs of the disk that arrives. */
+export interface SessionDisk {
+  readonly info: OfferedDisk
+  readonly journal: DiskJournal
+  readonly cache: WaitingCache
+  readonly isOwner: boolean
+  /** Does what is asked one at a time, also across connections. */
+  inTurn<Value>(work: () => Promise<Value>): Promise<Value>
+  /** What is here counts as missing until the source has said that it is right. */
+  voidAll(): void
+  /** The disk is this side's: its application may write. */
+  own(): void
+  /** All blocks are here: looks whether they are right. @throws StorageError `VERIFY_FAILED` */
+  settle(root: Uint8Array | undefined, connection: Connection): Promise<void>
+  /** Nothing is missing any more. */
+  finish(): void
+}
 
 /**
  * The destination's part in a hand-over, over one connection. What is asked is done one at a time, in the order it came, also across the
  * connections of one disk.
  */
 export class ArrivingSession implements HandOverParty {
-  readonly #disk: ArrivingDisk
+  readonly #disk: SessionDisk
   readonly #connection: Connection
   readonly #face: ArrivingFace
   #began = false
   #mayBeIncomplete = false
 
-  constructor(disk: ArrivingDisk, connection: Connection, face: ArrivingFace) {
+  constructor(disk: SessionDisk, connection: Connection, face: ArrivingFace) {
     this.#disk = disk
     this.#connection = connection
     this.#face = face

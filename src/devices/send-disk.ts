@@ -1,43 +1,18 @@
 import { errorCode, StorageError } from '../errors/storage-error.ts'
-import { type LiveMigrationOptions, type LiveMigrationResult, migrateLive } from '../migration/migrate-live.ts'
+import { migrateLive } from '../migration/migrate-live.ts'
 import { AnyBlockOrder } from '../orders/any-block-order.ts'
-import type { BlockOrder } from '../orders/block-order.ts'
 import { PriorityBlockOrder } from '../orders/priority-block-order.ts'
 import { CONTROL_DEVICE, type Connection } from '../protocol/connection.ts'
 import { ToProtocol } from '../protocol/to-protocol.ts'
-import type { DiskJournal } from './disk-journal.ts'
 import { OrderedDestination } from './ordered-destination.ts'
+import type { SendDiskOptions, SentDisk } from './send-options.ts'
 import { SendingDisk } from './sending-disk.ts'
 import { siloSchema } from './silo-schema.ts'
 
+export type { SendDiskOptions, SentDisk } from './send-options.ts'
+
 /** Custom event of a device group: the destination owns the devices from here on. */
 export const AUTHORITY_TRANSFER = 0
-
-/** What to send, and over which connection; the rest as in a migration within one process. */
-export interface SendDiskOptions
-  extends Omit<
-    LiveMigrationOptions,
-    'destination' | 'order' | 'verify' | 'beforeRound' | 'digests' | 'handOverFlushes'
-  > {
-  connection: Connection
-  /** Name of the disk, as the other side sees it. */
-  name: string
-  /** Decides among blocks nobody waits for; those that the other side asks for go first. Default: lowest first. */
-  order?: BlockOrder
-  /** Remembers whose disk it is and what was sent, beyond the end of this process. Default: nothing does. Not in dialect `silo`. */
-  journal?: DiskJournal
-  /** Sixteen fresh random bytes. Default: the platform's. */
-  randomId?: () => Uint8Array
-}
-
-/** A disk that was handed over. */
-export interface SentDisk extends LiveMigrationResult {
-  /**
-   * Whether the other side has said that it owns the disk and needs this side no more. False: the link was lost behind the last word; the source
-   * is never written again, and over the next connection the other side is asked.
-   */
-  readonly acknowledged: boolean
-}
 
 /**
  * Sends a disk to the peer while it is being written. Blocks that somebody waits for over there go first; those that were written over there

@@ -16,7 +16,7 @@ import { type DiskJournal, MemoryJournal } from './disk-journal.ts'
 import { HandOver, type HandOverStart } from './hand-over.ts'
 import { OrderedDestination } from './ordered-destination.ts'
 import { readPages } from './read-pages.ts'
-import type { SendDiskOptions, SentDisk } from './send-disk.ts'
+import type { SendDiskOptions, SentDisk } from './send-options.ts'
 import { SendingFace } from './sending-face.ts'
 
 /** The number of the disk on its connection. */
