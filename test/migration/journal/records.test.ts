@@ -236,6 +236,26 @@ describe('record slots', () => {
     }
   })
 
+  it('killed in the middle of a write leave the last one, also where it was not flushed', async () => {
+    const { place, image } = await written()
+    const slots = new RecordSlots(place, hasher)
+    await slots.read()
+    await slots.flush()
+    await write(slots, bytesOf(4))
+    await place.readAt(image, 0)
+    await write(slots, bytesOf(5))
+    const after = new Uint8Array(size)
+    await place.readAt(after, 0)
+    for (let at = 0; at < size; at += 512) {
+      // All of the write but one sector.
+      const torn = after.slice()
+      torn.set(image.subarray(at, at + 512), at)
+      await place.writeAt(torn, 0)
+      const record = await new RecordSlots(place, hasher).read()
+      expect(isAll(record, 4) || isAll(record, 5), `at ${at}`).toBe(true)
+    }
+  })
+
   it('refuse a place in which records were and none is whole', async () => {
     const { place } = await written()
     for (const slot of [0, 1, 2]) await place.writeAt(new Uint8Array([1]), slot * 4096 + 60)
