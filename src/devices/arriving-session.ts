@@ -132,6 +132,8 @@ export class ArrivingSession implements HandOverParty {
         }
         const ours = missing === 0 ? journal.digests.root() : undefined
         if (missing === 0) checkRoots(ours, theirs)
+        // From here on a block that is known is one that is here.
+        if (missing > 0) await this.#forgetMissing()
         await journal.checkpoint({ flush: () => cache.remote.flush() })
         const root = ours && digestText(ours)
         await journal.become(prepare(journal.ownership!, { root, missing: missing > 0 }))
@@ -184,6 +186,20 @@ export class ArrivingSession implements HandOverParty {
       this.#face.admission = 'closed'
       this.#disk.finish()
     })
+  }
+
+  /** What was claimed and never confirmed. */
+  async #forgetMissing(): Promise<void> {
+    const { journal, cache } = this.#disk
+    const absent = journal.digests.known.clone()
+    const present = cache.presentBlocks()
+    try {
+      absent.andNot(present)
+      if (!absent.isEmpty()) await journal.forgetBlocks(absent)
+    } finally {
+      absent.free()
+      present.free()
+    }
   }
 
   /** Blocks are taken again, and what is here counts once the source has said that it is right. */

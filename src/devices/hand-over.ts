@@ -27,6 +27,8 @@ export interface HandOverParts {
   /** Sixteen fresh random bytes. */
   readonly randomId: () => Uint8Array
   readonly mayBeIncomplete: boolean
+  /** Of the disk. */
+  readonly flush: () => Promise<void>
 }
 
 /** Where both sides stand when a connection begins. */
@@ -54,6 +56,8 @@ export class HandOver {
   readonly #parts: HandOverParts
   /** The record that it was given away could not be stored, nor that it was not. */
   doubt: unknown
+  /** The destination has said that it owns the disk. */
+  isCommitted = false
 
   constructor(parts: HandOverParts) {
     this.#parts = parts
@@ -89,7 +93,7 @@ export class HandOver {
   }
 
   /**
-   * Hands the disk over. Throws only while the source owns it for sure; otherwise it has been released, and {@link isAcknowledged} and `doubt` say how
+   * Hands the disk over. Throws only while the source owns it for sure; otherwise it has been released, and {@link isCommitted} and `doubt` say how
    * far it came.
    */
   async run(
@@ -109,14 +113,15 @@ export class HandOver {
       throw error
     }
     await this.#release(journal, root)
-    if (this.doubt === undefined) await this.commit(missingBlocks > 0).catch(() => {}) // Told by `isAcknowledged`; asked again over the next connection.
+    // What goes wrong from here on is told by `isCommitted`; it is asked again over the next connection.
+    if (this.doubt === undefined) await this.commit().catch(() => {})
     return { released: true }
   }
 
-  /** Says the last word, again if need be. `isIncomplete`: the source is needed until {@link complete}. */
-  async commit(isIncomplete = false): Promise<void> {
+  /** Says the last word, again if need be. */
+  async commit(): Promise<void> {
     await this.requests.commit(this.#nextEpoch)
-    if (!isIncomplete) await this.acknowledged()
+    this.isCommitted = true
   }
 
   /** All blocks have moved. */
@@ -125,8 +130,11 @@ export class HandOver {
     await this.acknowledged()
   }
 
+  /** The destination needs this side no more. Both copies are equal now: what is known of this one is worth keeping, for when the disk comes back. */
   async acknowledged(): Promise<void> {
-    await this.#parts.journal.become(acknowledge(this.#ownership))
+    const { journal, flush } = this.#parts
+    await journal.become(acknowledge(this.#ownership))
+    await journal.checkpoint({ flush })
   }
 
   /** A record that was not stored may be there after a crash all the same: who owns the disk must be written down again before it is used. */

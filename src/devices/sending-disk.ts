@@ -95,6 +95,7 @@ export class SendingDisk {
       size,
       blockSize,
       randomId: this.#randomId,
+      flush: () => this.#source.flush(),
       mayBeIncomplete: (options.strategy ?? 'pre-copy') !== 'pre-copy',
     })
     try {
@@ -117,8 +118,10 @@ export class SendingDisk {
         await this.#source.lock?.()
         throw new StorageError('IN_DOUBT', 'Both sides hold the disk for their own, or neither does.')
       case 'send-commit':
-        await handOver.commit(start.isIncomplete)
-        return start.isIncomplete ? this.#sendRest(run) : this.#nothingSent()
+        await handOver.commit()
+        if (start.isIncomplete) return this.#sendRest(run)
+        await handOver.acknowledged()
+        return this.#nothingSent()
       case 'destination-owns':
         if (start.isIncomplete) return this.#sendRest(run)
         await handOver.acknowledged()
@@ -155,6 +158,8 @@ export class SendingDisk {
         },
         handOver: async ({ missingBlocks }) => {
           root = digests.root()
+          // A new owner keeps what it has and asks for the rest: nothing is compared any more.
+          if (missingBlocks > 0) claims?.forget(0, claims.blockCount)
           return handOver.run({ root, missingBlocks }, () => options.handOver?.({ root, missingBlocks }))
         },
       })
@@ -171,7 +176,10 @@ export class SendingDisk {
     root: Uint8Array | undefined,
   ): Promise<SentDisk> {
     if (handOver.doubt !== undefined) throw handOver.doubt
-    if (live.missingBlocks === 0) return { ...live, root, acknowledged: handOver.isAcknowledged }
+    if (live.missingBlocks === 0) {
+      if (handOver.isCommitted) await handOver.acknowledged()
+      return { ...live, root, acknowledged: handOver.isAcknowledged }
+    }
     const whole = await this.#wholeRoot()
     await this.#complete(handOver, whole)
     return { ...live, root: whole, acknowledged: handOver.isAcknowledged }

@@ -89,8 +89,8 @@ class Machine {
 /** A source and a destination with journals, memory channels between them, and a clock that nobody waits for. */
 export class TwoMachines {
   readonly clock = new VirtualClock()
-  readonly near: Machine
-  readonly far: Machine
+  near: Machine
+  far: Machine
   /** What an application was told that it has written. */
   readonly shadow: MemoryStorage
   readonly #random: Random
@@ -129,6 +129,17 @@ export class TwoMachines {
       create: () => life.of(far.disk),
       openJournal: () => far.journal(),
     })
+  }
+
+  /** Both processes end in order, and the disk is to move back. */
+  async turnAround(): Promise<void> {
+    await this.arriving.journal.checkpoint({ flush: async () => {} })
+    for (const machine of [this.near, this.far]) machine.die()
+    const { near, far } = this
+    this.near = far
+    this.far = near
+    await this.bootSource()
+    this.bootDestination()
   }
 
   /** Opens the disk at the destination without a peer, if there is something to open. */
