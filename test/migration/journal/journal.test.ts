@@ -215,6 +215,19 @@ describe('a journal', () => {
     expect(knownBlocks(await open(place, { bootId: 'next' }))).toEqual([0])
   })
 
+  it('takes blocks that a flush under way covers for unflushed until it ended', async () => {
+    const place = new MemoryStorage(BYTES)
+    const journal = await open(place)
+    journal.digests.note(0, content(1))
+    journal.digests.noteZero(PAGE_BLOCKS, PAGE_BLOCKS)
+    const flush = async () => {
+      await journal.checkpoint()
+      throw new Error('power')
+    }
+    await expect(journal.checkpoint({ flush })).rejects.toThrow('power')
+    expect(knownBlocks(await open(place, { bootId: 'next' }))).toEqual([])
+  })
+
   it('does not count blocks as flushed when the flush failed', async () => {
     const place = new MemoryStorage(BYTES)
     const journal = await open(place)
