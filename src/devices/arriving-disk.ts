@@ -10,6 +10,7 @@ import type { StorageProvider } from '../storage/provider.ts'
 import { ArrivingFace } from './arriving-face.ts'
 import { ArrivingSession, type SessionDisk } from './arriving-session.ts'
 import type { DiskJournal } from './disk-journal.ts'
+import { hashBlocks } from './hash-blocks.ts'
 import { checkOffer, type OfferedDisk } from './offered-disk.ts'
 import { Outcome } from './outcome.ts'
 import { OwnedFace } from './owned-face.ts'
@@ -25,6 +26,12 @@ export interface ArrivingDiskOptions {
    * How long calls that lack a block wait for a new connection after one was lost, in milliseconds. Default: 0, they fail at once.
    */
   readonly reconnectMs?: number
+  /** The place holds an older copy of the disk: what it holds is hashed, and kept where it is right. Default: only what the journal knows is. */
+  readonly olderCopy?: boolean
+  /** Hears how many blocks have been hashed, of how many, before the first is taken. */
+  readonly onHashing?: (done: number, total: number) => void
+  /** The number of the disk on its connections. Default: 1. */
+  readonly dev?: number
 }
 
 /**
@@ -35,6 +42,7 @@ export interface ArrivingDiskOptions {
  */
 export class ArrivingDisk implements SessionDisk {
   readonly #options: ArrivingDiskOptions
+  readonly #dev: number
   readonly #owned = new Outcome<Uint8Array | undefined>()
   readonly #whole = new Outcome<void>()
   #info: OfferedDisk | undefined
@@ -51,6 +59,7 @@ export class ArrivingDisk implements SessionDisk {
 
   constructor(options: ArrivingDiskOptions) {
     this.#options = options
+    this.#dev = options.dev ?? 1
   }
 
   get name(): string {
@@ -108,7 +117,7 @@ export class ArrivingDisk implements SessionDisk {
     const before = this.#connection
     this.#connection = connection
     before?.rw.fail(new StorageError('PEER_LOST', 'Another connection has taken the place of this one.'))
-    const from: FromProtocol = new FromProtocol(rw, 1, (info) => this.#device(connection, info, from))
+    const from: FromProtocol = new FromProtocol(rw, this.#dev, (info) => this.#device(connection, info, from))
     void rw.ended.then((reason) => this.#lost(connection, reason))
     await from.announced
   }
@@ -164,7 +173,8 @@ export class ArrivingDisk implements SessionDisk {
   async settle(root: Uint8Array | undefined, { rw }: Connection): Promise<void> {
     const { journal, cache } = this
     const { digests } = journal
-    if (root) await settleRest(digests, root, (first, count) => askDigests(rw, 1, { level: 'leaves', first, count }))
+    if (root)
+      await settleRest(digests, root, (first, count) => askDigests(rw, this.#dev, { level: 'leaves', first, count }))
     await cache.remote.flush()
     const written = cache.ownBlocks()
     try {
@@ -217,6 +227,7 @@ export class ArrivingDisk implements SessionDisk {
         throw new StorageError('SIZE_MISMATCH', undefined, { context: { announced: size, size: storage.size } })
       }
       this.#journal = await this.#options.openJournal({ name, size, blockSize })
+      await this.#learn(storage, this.#journal)
     } catch (error) {
       await storage.close().catch(() => {}) // What went wrong first is what to tell.
       throw error
@@ -234,6 +245,21 @@ export class ArrivingDisk implements SessionDisk {
     this.#gate = gate
     this.#wasIncomplete = ownership?.state === 'owner' && ownership.missing === true
     if (ownership?.state === 'owner') this.own()
+  }
+
+  /** What may be right is read, so that it need not be sent. */
+  async #learn(storage: StorageProvider, journal: DiskJournal): Promise<void> {
+    const { olderCopy = false, onHashing } = this.#options
+    const { ownership, digests, unproven } = journal
+    if (ownership && ownership.state !== 'receiving' && ownership.state !== 'gone') return
+    const blocks = unproven.clone()
+    try {
+      if (olderCopy) blocks.setRange(0, blocks.length)
+      blocks.andNot(digests.known)
+      await hashBlocks(storage, digests, { blocks, ...(onHashing ? { onHashing } : {}) })
+    } finally {
+      blocks.free()
+    }
   }
 
   #lost(connection: Connection, reason: unknown): void {

@@ -20,6 +20,10 @@ export interface ReceiveDiskOptions {
   journal?: (offer: OfferedDisk) => Promise<DiskJournal> | DiskJournal
   /** How long calls that lack a block wait for {@link ReceivedDisk.attach} after the peer was lost, in milliseconds. Default: 0, they fail at once. */
   reconnectMs?: number
+  /** The place holds an older copy of the disk: it is hashed before the first block is taken, and only what differs is sent. Default: false. Not in dialect `silo`. */
+  olderCopy?: boolean
+  /** Hears how many blocks of that have been hashed, of how many. */
+  onHashing?: (done: number, total: number) => void
 }
 
 /** A disk on its way here. */
@@ -49,10 +53,12 @@ export interface ReceivedDisk extends OfferedDisk {
  * @throws StorageError what `create` refuses with, `SIZE_MISMATCH`, `PEER_LOST`, `MALFORMED`
  */
 export async function receiveDisk(options: ReceiveDiskOptions): Promise<ReceivedDisk> {
-  const { connection, create, journal, reconnectMs = 0 } = options
+  const { connection, create, journal, onHashing, reconnectMs = 0, olderCopy = false } = options
   const openJournal = journal ?? memoryJournal
   const arriving =
-    connection.dialect === 'silo' ? new SiloArrival(create) : new ArrivingDisk({ create, openJournal, reconnectMs })
+    connection.dialect === 'silo'
+      ? new SiloArrival(create)
+      : new ArrivingDisk({ create, openJournal, reconnectMs, olderCopy, ...(onHashing ? { onHashing } : {}) })
   await arriving.attach(connection)
   return arriving
 }

@@ -19,8 +19,22 @@ import { readPages } from './read-pages.ts'
 import type { SendDiskOptions, SentDisk } from './send-options.ts'
 import { SendingFace } from './sending-face.ts'
 
-/** The number of the disk on its connection. */
-const DEV = 1
+/** Over which connection, and how. */
+export interface SendingOptions extends Omit<SendDiskOptions, 'source' | 'journal' | 'randomId'> {
+  /** Moves the disk; for who moves several together. Default: `migrateLive`. */
+  migrate?: typeof migrateLive
+}
+
+/** Which disk is to be sent. */
+export interface OpenSendingOptions {
+  source: TrackingStorageProvider
+  /** Default: what is known is kept in memory. */
+  journal?: DiskJournal
+  /** Sixteen fresh random bytes. Default: the platform's. */
+  randomId?: () => Uint8Array
+  /** The number of the disk on its connections. Default: 1. */
+  dev?: number
+}
 
 /** A disk on its way elsewhere in dialect `blockferry/1`, over one connection after another. */
 export class SendingDisk {
@@ -29,33 +43,26 @@ export class SendingDisk {
   readonly #checkpoints: Checkpoints
   readonly #hasher: BlockHasher
   readonly #randomId: () => Uint8Array
+  readonly #dev: number
   #order: PriorityBlockOrder | undefined
   /** Something was sent before, to a destination that may be another one. */
   #hasBegun = false
 
-  private constructor(
-    source: TrackingStorageProvider,
-    journal: DiskJournal,
-    hasher: BlockHasher,
-    randomId: () => Uint8Array,
-  ) {
-    this.#source = source
-    this.#journal = journal
-    this.#checkpoints = new Checkpoints(journal)
+  private constructor(parts: Required<OpenSendingOptions>, hasher: BlockHasher) {
+    this.#source = parts.source
+    this.#journal = parts.journal
+    this.#checkpoints = new Checkpoints(parts.journal)
     this.#hasher = hasher
-    this.#randomId = randomId
+    this.#randomId = parts.randomId
+    this.#dev = parts.dev
   }
 
   /**
    * Without a journal what is known is kept in memory. A disk that was given away already is locked at once.
-   * @throws StorageError `LOCKED` for a disk that this side does not own
+   * @throws StorageError `NOT_OWNER` for a disk that this side does not own
    */
-  static async open(options: {
-    source: TrackingStorageProvider
-    journal?: DiskJournal
-    randomId?: () => Uint8Array
-  }): Promise<SendingDisk> {
-    const { source, randomId = createNonce } = options
+  static async open(options: OpenSendingOptions): Promise<SendingDisk> {
+    const { source, randomId = createNonce, dev = 1 } = options
     const hasher = await createBlockHasher()
     const journal = options.journal ?? new MemoryJournal(new BlockDigests(source.size, source.blockSize, hasher))
     const state = journal.ownership?.state ?? 'owner'
@@ -63,7 +70,7 @@ export class SendingDisk {
       throw new StorageError('NOT_OWNER', 'The disk is still on its way here.', { context: { state } })
     }
     if (state !== 'owner') await source.lock?.()
-    return new SendingDisk(source, journal, hasher, randomId)
+    return new SendingDisk({ source, journal, randomId, dev }, hasher)
   }
 
   /** Whether the disk was given away: it is never written here again. */
@@ -81,7 +88,7 @@ export class SendingDisk {
    * Sends the disk over this connection, or what is left to be sent or said.
    * @throws as `sendDisk`
    */
-  async send(options: Omit<SendDiskOptions, 'source' | 'journal' | 'randomId'>): Promise<SentDisk> {
+  async send(options: SendingOptions): Promise<SentDisk> {
     const { connection } = options
     const { size, blockSize } = this.#source
     // A peer that goes away ends the migration at once, also while nothing is being sent.
@@ -90,7 +97,7 @@ export class SendingDisk {
     const signal = options.signal ? AbortSignal.any([options.signal, ended.signal]) : ended.signal
     const handOver = new HandOver({
       connection,
-      dev: DEV,
+      dev: this.#dev,
       journal: this.#journal,
       size,
       blockSize,
@@ -144,7 +151,7 @@ export class SendingDisk {
     )
     let root: Uint8Array | undefined
     try {
-      const live = await migrateLive({
+      const live = await (options.migrate ?? migrateLive)({
         ...options,
         source: this.#source,
         destination: face,
@@ -285,7 +292,7 @@ export class SendingDisk {
       for (let block = Math.floor(offset / blockSize); block < end; block++) visit(block)
     }
     return new ToProtocol(rw, {
-      dev: DEV,
+      dev: this.#dev,
       size,
       blockSize,
       name,
@@ -320,5 +327,5 @@ interface SendingRun {
   readonly handOver: HandOver
   readonly to: OrderedDestination
   readonly order: PriorityBlockOrder
-  readonly options: Omit<SendDiskOptions, 'source' | 'journal' | 'randomId'>
+  readonly options: SendingOptions
 }

@@ -12,14 +12,17 @@ import { Outcome } from './outcome.ts'
 /** A disk on its way here in dialect `silo`: one connection, an event as the last word, no hashes and no going on. */
 export class SiloArrival {
   readonly #create: (offer: OfferedDisk) => Promise<StorageProvider> | StorageProvider
+  readonly #dev: number
   readonly #owned = new Outcome<undefined>()
   #info: DevInfo | undefined
   #cache: WaitingCache | undefined
   #gate: Lockable | undefined
   #isOwner = false
 
-  constructor(create: (offer: OfferedDisk) => Promise<StorageProvider> | StorageProvider) {
+  /** `dev`: its number on the connection. */
+  constructor(create: (offer: OfferedDisk) => Promise<StorageProvider> | StorageProvider, dev = 1) {
     this.#create = create
+    this.#dev = dev
   }
 
   get name(): string {
@@ -52,12 +55,17 @@ export class SiloArrival {
   }
 
   async attach(connection: Connection): Promise<void> {
-    if (this.#info) throw new StorageError('NOT_SUPPORTED', 'In dialect silo a migration cannot go on after a loss.')
-    const { rw } = connection
-    const from: FromProtocol = new FromProtocol(rw, 1, (info) => this.#place(info, from))
-    rw.handle(CONTROL_DEVICE, (packet, id) => controlOfGroup(connection, from, packet, id))
-    void rw.ended.then((reason) => this.#lost(reason))
+    const from = this.listen(connection)
+    connection.rw.handle(CONTROL_DEVICE, (packet, id) => controlOfGroup(connection, from, packet, id))
     await from.announced
+  }
+
+  /** Takes what comes for this device; the caller announces it, as the control device says. */
+  listen({ rw }: Connection): FromProtocol {
+    if (this.#info) throw new StorageError('NOT_SUPPORTED', 'In dialect silo a migration cannot go on after a loss.')
+    const from: FromProtocol = new FromProtocol(rw, this.#dev, (info) => this.#place(info, from))
+    void rw.ended.then((reason) => this.#lost(reason))
+    return from
   }
 
   async #place(info: DevInfo, from: FromProtocol): Promise<ArrivingDevice> {
