@@ -42,6 +42,7 @@ export {
   type MigrationPhase,
   type MigrationProgress,
 } from './migration/progress.ts'
+export { Syncer, type SyncerOptions, type SyncerProgress } from './migration/syncer.ts'
 export { createDirtyTracker, type DirtyTracker } from './modules/dirty-tracker.ts'
 export { Lockable, type LockState } from './modules/lockable.ts'
 export { AnyBlockOrder } from './orders/any-block-order.ts'

@@ -90,3 +90,15 @@ export const PROBE_MS = 250
 
 /** Share of the time to the deadline kept in hand for what cannot be measured before: hand-over, last flush, a link that gets slower. */
 export const DEADLINE_RESERVE = 0.05
+
+/** Least time between the beginnings of two rounds of a replica: what is written again and again in a second goes once. */
+export const SYNC_PERIOD_MS = 1000
+
+/** Longest time that blocks of a replica wait for their age: a block written without end would never go. */
+export const SYNC_MAX_AGE_MS = 10_000
+
+/** Wait after a round of a replica that failed; doubled after each further one, up to `SYNC_LONGEST_RETRY_MS`. */
+export const SYNC_RETRY_MS = 1000
+
+/** A destination that is away for hours is asked once a minute. */
+export const SYNC_LONGEST_RETRY_MS = 60_000
