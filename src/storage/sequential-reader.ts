@@ -80,6 +80,7 @@ export async function walkTogether(
     for (let offset = 0; offset < size; offset += step) {
       const pieces: Uint8Array[] = await (reading ?? read(offset))
       reading = isAhead && offset + step < size ? read(offset + step) : undefined
+      reading?.catch(() => {}) // Heard when it is awaited; until then others may have had their turn.
       visit(offset, pieces, { kernels, pointer: pointer + pieces[0]!.byteOffset - bytes.byteOffset })
       options.progress?.(Math.min(offset + step, size))
       // Disks in memory answer at once: without this nothing else would run until the end, and no abort could arrive.

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { systemClock } from '../../src/async/clock.ts'
 import { MemoryStorage } from '../../src/sources/memory.ts'
 import { createBlockHasher, DIGEST_BYTES, type HashName } from '../../src/storage/block-hasher.ts'
 import { digestText, HashTree } from '../../src/storage/hash-tree.ts'
@@ -63,6 +64,30 @@ describe('rootHash', () => {
     storage.plan = undefined
     await rootHash(storage)
     await storage.close()
+  })
+
+  it('hears of a read ahead that fails while others have their turn', async () => {
+    const unheard: unknown[] = []
+    const hear = (reason: unknown) => unheard.push(reason)
+    process.on('unhandledRejection', hear)
+    try {
+      const storage = new FlakyStorage(new MemoryStorage(5 * 2 ** 20), onCalls('read', { from: 2 }))
+      let now = 0
+      const clock = {
+        ...systemClock,
+        // Each look is a long time after the one before: there is a turn after each step.
+        now: () => (now += 1000),
+        yield: async () => {
+          for (let turn = 0; turn < 3; turn++) await systemClock.yield()
+        },
+      }
+      await expect(rootHash(storage, { clock })).rejects.toMatchObject({ code: 'READ_FAILED' })
+      await systemClock.yield()
+      expect(unheard).toEqual([])
+      await storage.close()
+    } finally {
+      process.off('unhandledRejection', hear)
+    }
   })
 
   it.each([0, -512, 512.5, Number.NaN, 1000])('refuses block size %d', async (blockSize) => {
