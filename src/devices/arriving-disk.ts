@@ -193,8 +193,10 @@ export class ArrivingDisk implements SessionDisk {
       throw new StorageError('SIZE_MISMATCH', 'The peer offers another disk than before.')
     }
     await this.#face?.end()
-    if (this.#connection !== connection)
-      throw new StorageError('PEER_LOST', 'The connection ended before there was a place.')
+    if (this.#connection !== connection) {
+      const reason = await connection.rw.ended
+      throw reason ?? new StorageError('PEER_LOST', 'The connection ended before there was a place.')
+    }
     const face = new ArrivingFace(this.cache, this.journal)
     this.#face = face
     this.#owned.renew()
