@@ -1,5 +1,6 @@
 import { Bitfield } from '../bitfield/bitfield.ts'
 import { StorageError } from '../errors/storage-error.ts'
+import { takeOver } from '../migration/journal/ownership.ts'
 import { Lockable } from '../modules/lockable.ts'
 import { createWaitingCache, type WaitingCache } from '../modules/waiting-cache.ts'
 import type { Connection } from '../protocol/connection.ts'
@@ -133,6 +134,30 @@ export class ArrivingDisk implements SessionDisk {
       throw error
     })
     await this.#placing
+  }
+
+  /**
+   * Makes the disk this side's without the last word of a source that is gone for good, and records that it was so. Only where everything is here. Should
+   * the source live and own the disk, both stop writing when they meet.
+   * @throws StorageError `VERIFY_FAILED` while blocks are missing, `NOT_OWNER` for a disk that is this side's or was given on
+   */
+  takeOver(): Promise<void> {
+    return this.inTurn(async () => {
+      const { missingBlocks } = this.cache
+      if (missingBlocks > 0) throw new StorageError('VERIFY_FAILED', `${missingBlocks} blocks are still missing here.`)
+      const { ownership } = this.journal
+      if (!ownership) throw new StorageError('NOT_OWNER', 'Nothing has begun to arrive here.')
+      const next = takeOver(ownership)
+      await this.#face?.end()
+      this.#connection?.rw.fail(new StorageError('IN_DOUBT', 'The disk was taken over without its source.'))
+      await this.journal.become(next)
+      this.own()
+    })
+  }
+
+  /** Somebody else owns the disk too: nobody writes until it is decided whose it is. */
+  stop(): void {
+    void this.disk.lock()
   }
 
   /** Does what is asked one at a time. */

@@ -28,6 +28,8 @@ export interface SessionDisk {
   voidAll(): void
   /** The disk is this side's: its application may write. */
   own(): void
+  /** Somebody else owns the disk too: its application writes no more. */
+  stop(): void
   /** All blocks are here: looks whether they are right. @throws StorageError `VERIFY_FAILED` */
   settle(root: Uint8Array | undefined, connection: Connection): Promise<void>
   /** Nothing is missing any more. */
@@ -77,13 +79,15 @@ export class ArrivingSession implements HandOverParty {
       const expected = await proveMigration(idBytes(journal.ownership!.migration!.key), { ...proof, role: 'source' })
       if (!sameProof(expected, packet.token.mac)) throw this.#stranger()
     }
-    const { diskId, state, epoch, migration, missing } = journal.ownership!
+    const { diskId, state, epoch, migration, missing, forced } = journal.ownership!
     if (diskId !== digestText(packet.diskId) || migration!.nextEpoch !== packet.epoch + 1) {
       throw new StorageError('MALFORMED', 'The peer goes on with another disk or epoch than it began with.')
     }
     this.#began = true
     this.#mayBeIncomplete = packet.mayBeIncomplete
     if (state === 'receiving') this.#reopen()
+    // It was said to be gone for good.
+    else if (forced && !packet.isReleased) this.#disk.stop()
     else if (state === 'owner' && missing) this.#face.admission = 'missing'
     const mac = await proveMigration(idBytes(migration!.key), { ...proof, role: 'destination' })
     const hasClaims = state === 'owner' ? missing === true : journal.digests.knownBlocks > 0

@@ -7,6 +7,7 @@ import { createWriteIntents } from '../../src/migration/journal/write-intents.ts
 import { createDirtyTracker, type DirtyTracker } from '../../src/modules/dirty-tracker.ts'
 import type { Channel } from '../../src/protocol/channel.ts'
 import { type Connection, openConnection } from '../../src/protocol/connection.ts'
+import { proveMigration } from '../../src/protocol/migration-proof.ts'
 import { MemoryStorage } from '../../src/sources/memory.ts'
 import { createBlockHasher } from '../../src/storage/block-hasher.ts'
 import type { StorageProvider } from '../../src/storage/provider.ts'
@@ -117,6 +118,13 @@ export class TwoMachines {
   }
 
   async bootSource(): Promise<void> {
+    // What is loaded the first time takes real time, in which a virtual clock would run wild.
+    await proveMigration(new Uint8Array(16), {
+      role: 'source',
+      session: new Uint8Array(0),
+      diskId: new Uint8Array(16),
+      epoch: 1,
+    })
     const journal = await this.near.journal()
     this.tracker = createDirtyTracker(this.near.storage(), BLOCK, createWriteIntents(journal))
     this.sending = await SendingDisk.open({ source: this.tracker.remote, journal, randomId: () => this.#content(16) })
@@ -178,6 +186,16 @@ export class TwoMachines {
     const [near, far] = await Promise.all([
       openConnection([counted(a, 'source')], { role: 'dialer', clock: this.clock }),
       openConnection([counted(b, 'destination')], { role: 'listener', clock: this.clock }),
+    ])
+    return { near, far }
+  }
+
+  /** As {@link connect}, for tests in which two sides believe that the disk is theirs until they have talked. */
+  async connectUnwatched(): Promise<{ near: Connection; far: Connection }> {
+    const { a, b } = memoryChannels({ clock: this.clock })
+    const [near, far] = await Promise.all([
+      openConnection([a], { role: 'dialer', clock: this.clock }),
+      openConnection([b], { role: 'listener', clock: this.clock }),
     ])
     return { near, far }
   }
