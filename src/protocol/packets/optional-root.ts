@@ -15,5 +15,7 @@ export function readOptionalRoot(reader: ByteReader): Uint8Array | undefined {
   const has = reader.u8()
   if (has > 1) throw reader.error(`says ${has} for whether a root follows`)
   const root = reader.bytes(ROOT_BYTES)
-  return has === 1 ? root : undefined
+  if (has === 1) return root
+  if (root.some((byte) => byte !== 0)) throw reader.error('says there is no root, and brings one')
+  return undefined
 }

@@ -76,6 +76,7 @@ describe('a packet of the hand-over', () => {
     ['an empty range', hex('49', '01 00 00 00', '00 00 00 00 00 00 00 00')],
     ['2^32 - 1 ranges that do not follow', hex('49', 'ff ff ff ff')],
     ['a root that is there twice', hex('4d 02', ID)],
+    ['a root that is said not to be there', hex('4d 00', ID)],
   ])('is malformed with %s', (_, bytes) => expect(outcomeOf(bytes)).toBe('MALFORMED'))
 
   const pages = (level: 'claims' | 'leaves', bytes: number): Packet => {
