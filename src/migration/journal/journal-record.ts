@@ -86,18 +86,21 @@ export function decodeJournalRecord(bytes: Uint8Array): JournalRecord | undefine
   // Asked before memory is taken for them: a map of runs says little about how many pages it is for.
   if (pageCount > LARGEST_PAGE_COUNT || (isOwned && !ownership)) return undefined
   const pages = PageMap.decode(bytes.subarray(HEAD_BYTES), pageCount)
-  if (!pages) return undefined
-  return {
+  const bootId = bootText(bytes.subarray(38, 38 + bootLength))
+  if (!pages || bootId === undefined) return undefined
+  const record: JournalRecord = {
     size,
     blockSize,
     ownership,
-    bootId: new TextDecoder().decode(bytes.subarray(38, 38 + bootLength)),
+    bootId,
     forgetsLazily: (bytes[0]! & LAZY) !== 0,
     life: bytes.slice(13, 13 + LIFE_BYTES),
     stamp,
     flushed,
     pages,
   }
+  // One form for each record: whatever does not come out the same was not written here.
+  return encodeJournalRecord(record).every((byte, index) => byte === bytes[index]) ? record : undefined
 }
 
 /** Checks a boot id; what it is made of is the caller's business. */
@@ -111,4 +114,12 @@ function bootBytes(bootId: string): Uint8Array {
   if (bytes.length > BOOT_ID_BYTES)
     throw new InvalidArgumentError('bootId', `at most ${BOOT_ID_BYTES} bytes`, bytes.length)
   return bytes
+}
+
+function bootText(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    return undefined
+  }
 }

@@ -64,6 +64,7 @@ export class PageMap {
   static decode(bytes: Uint8Array, pageCount: number): PageMap | undefined {
     const map = new PageMap(pageCount)
     let page = 0
+    let before: number | undefined
     for (let at = 0; at < bytes.length; ) {
       let value = 0
       let scale = 1
@@ -71,13 +72,19 @@ export class PageMap {
         const byte = bytes[at++]
         if (byte === undefined || scale > 2 ** 35) return undefined
         value += (byte & 0x7f) * scale
-        if (byte < 0x80) break
+        if (byte < 0x80) {
+          // Longer than it need be.
+          if (byte === 0 && scale > 1) return undefined
+          break
+        }
         scale *= 0x80
       }
+      const kind = value % 8
       const count = Math.floor(value / 8) + 1
-      if (count > pageCount - page || value % 8 > PAGE_KIND.void) return undefined
-      map.#kinds.fill(value % 8, page, page + count)
+      if (count > pageCount - page || kind > PAGE_KIND.void || kind === before) return undefined
+      map.#kinds.fill(kind, page, page + count)
       page += count
+      before = kind
     }
     return page === pageCount ? map : undefined
   }

@@ -109,6 +109,13 @@ describe('a page map', () => {
     expect(map.encode()).toHaveLength(3)
   })
 
+  it('has one form only', () => {
+    const map = new PageMap(2)
+    expect([...map.encode()]).toEqual([0x08])
+    expect(PageMap.decode(new Uint8Array([0x00, 0x00]), 2), 'one run told as two').toBeUndefined()
+    expect(PageMap.decode(new Uint8Array([0x88, 0x00]), 2), 'a number longer than it need be').toBeUndefined()
+  })
+
   it('refuses numbers without an end', () => {
     expect(PageMap.decode(new Uint8Array(100).fill(0xff), 5)).toBeUndefined()
     expect(PageMap.decode(new Uint8Array([0x80]), 1)).toBeUndefined()
@@ -132,6 +139,27 @@ describe('the record of a journal', () => {
     expect(decodeJournalRecord(encodeJournalRecord(record))).toEqual(record)
     const bare = { ...record, ownership: undefined, bootId: '', forgetsLazily: false }
     expect(decodeJournalRecord(encodeJournalRecord(bare))).toEqual(bare)
+  })
+
+  it('comes back with a boot that begins with a byte order mark', () => {
+    const marked = { ...record, bootId: '\ufeffboot' }
+    expect(decodeJournalRecord(encodeJournalRecord(marked))).toEqual(marked)
+  })
+
+  it('has one form only: what it never writes is nothing', () => {
+    const bytes = encodeJournalRecord({ ...record, ownership: undefined })
+    for (const [what, at, value] of [
+      ['a boot that is not UTF-8', 38, 0xff],
+      ['bytes behind the boot', 38 + 63, 1],
+      ['an ownership that is said not to be there', 38 + 64 + 50, 1],
+    ] as const) {
+      const changed = bytes.slice()
+      changed[at] = value
+      expect(decodeJournalRecord(changed), what).toBeUndefined()
+    }
+    const invalid = bytes.slice().fill(0xff, 38, 38 + 64)
+    invalid[37] = 64
+    expect(decodeJournalRecord(invalid), 'a boot that grows by being read').toBeUndefined()
   })
 
   it('is nothing when cut, and takes no memory for what it only claims', () => {
