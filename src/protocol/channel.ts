@@ -26,6 +26,8 @@ export interface Channel {
    * Undefined where the transport has none.
    */
   readonly binding?: Uint8Array
+  /** Bytes of one send that serve this transport best, where each send is dear. Default: any number is fine. */
+  readonly preferredBytes?: number
   /**
    * Sends the parts one behind the other. `parts` are borrowed until the promise settles; it resolves when there is room for more, which is
    * the back-pressure. Who does not wait for it is refused with `LIMIT_EXCEEDED`, which ends the channel, since a stream with a hole is none.
@@ -38,6 +40,11 @@ export interface Channel {
    * Set it at once, also where nothing is expected: some transports notice the end of the peer only by reading.
    */
   receive(handler: (bytes: Uint8Array) => Promise<void> | void): void
+  /**
+   * Says that nobody looks any more at a slice that {@link receive} handed out, so that its memory can be used again: where slices are made of
+   * fresh memory, that memory costs more than what is done with it. Whoever keeps a slice just does not call this.
+   */
+  giveBack?(slice: Uint8Array): void
   /**
    * As {@link receive}, and instead of it, but what arrives is put where the sink wants it, without a buffer in between. Only on transports that
    * can: over loopback, where memory is the limit, TCP is half as fast again with it.

@@ -84,7 +84,7 @@ export const LOST_AFTER_MS = 150_000
 /** How long the peer may take for its hello and its proof; a hidden tab may need a minute. */
 export const HELLO_MS = 90_000
 
-/** Bytes of one write request: a long run is cut, so that the window can follow the link in steps that are small beside it. */
+/** Bytes of one write request, unless the channel prefers more: a long run is cut, so that the window can follow the link in steps that are small beside it. */
 export const REQUEST_BYTES = 2 ** 18
 
 /** Bytes of neighbouring blocks that callers should hand over at once: 16 such runs fill the largest window. */

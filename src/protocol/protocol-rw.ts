@@ -2,9 +2,9 @@ import { throwIfAborted } from '../async/abort.ts'
 import { type Clock, systemClock } from '../async/clock.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { Channel } from './channel.ts'
-import { encodeFrame, type Frame, type FrameAddress } from './frame.ts'
+import { encodeFrame, FRAME_HEADER_BYTES, type Frame, type FrameAddress } from './frame.ts'
 import { FrameDecoder } from './frame-decoder.ts'
-import { CLOSE_MS, EARLY_PACKETS, LARGEST_PAYLOAD_BYTES, PENDING_REQUESTS } from './limits.ts'
+import { CLOSE_MS, EARLY_PACKETS, LARGEST_PAYLOAD_BYTES, PENDING_REQUESTS, REQUEST_BYTES } from './limits.ts'
 import type { AckRange } from './packets/acks.ts'
 import { isOptionalCommand, isOwnCommand } from './packets/commands.ts'
 import type { EncodedPacket } from './packets/encoded-packet.ts'
@@ -54,6 +54,7 @@ interface ArrivedRequest {
   readonly cost: number
   /** The bytes that the packet is a view of. */
   readonly payload: Uint8Array
+  readonly over?: () => void
 }
 
 /**
@@ -97,11 +98,21 @@ export class ProtocolRW {
     })
     for (const lane of lanes) {
       const decoder = new FrameDecoder(options.largestPayloadBytes, this.#pool)
-      const onFrame = (frame: Frame) => this.#dispatch(frame)
       if (lane.receiveInto) {
+        const onFrame = (frame: Frame) => this.#dispatch(frame)
         const filled = (bytes: number) => this.#read(() => decoder.filled(bytes, onFrame))
         lane.receiveInto({ room: () => decoder.room(), filled })
-      } else lane.receive((slice) => this.#read(() => decoder.push(slice, onFrame)))
+      } else {
+        lane.receive((slice) =>
+          this.#read(() =>
+            decoder.push(slice, (frame) =>
+              this.#dispatch(frame, () => {
+                if (fills(frame, slice)) lane.giveBack?.(slice)
+              }),
+            ),
+          ),
+        )
+      }
       void lane.ended.then((reason) => this.#laneEnded(decoder, reason))
     }
   }
@@ -134,6 +145,11 @@ export class ProtocolRW {
   /** Largest payload that the peer takes. */
   get largestPayloadBytes(): number {
     return this.#largestPayload
+  }
+
+  /** Bytes of one request that serve the channel best, and let the window follow the link. */
+  get requestBytes(): number {
+    return Math.max(REQUEST_BYTES, this.#lanes.at(-1)!.preferredBytes ?? 0)
   }
 
   limitPayload(bytes: number): void {
@@ -242,7 +258,8 @@ export class ProtocolRW {
     return this.#load.room()
   }
 
-  #dispatch({ dev, id, payload }: Frame): void {
+  /** `over` is called when a request has been handled, and nobody looks at its payload any more. */
+  #dispatch({ dev, id, payload }: Frame, over?: () => void): void {
     // What comes behind the end of a connection is nobody's any more.
     if (this.#end) return
     const command = payload[0]!
@@ -260,7 +277,7 @@ export class ProtocolRW {
     else {
       const cost = requestCost(packet, payload.length)
       const handler = this.#handlers.get(dev)
-      const request = { dev, packet, id, cost, payload }
+      const request = { dev, packet, id, cost, payload, ...(over ? { over } : {}) }
       if (handler) this.#load.run(cost, () => this.#work(handler, request))
       else this.#keepEarly(request)
     }
@@ -283,10 +300,11 @@ export class ProtocolRW {
   }
 
   /** Its cost has been added to the load, and is taken off when it has ended; nobody looks at its bytes then. */
-  #work(handler: RequestHandler, { packet, id, cost, payload }: ArrivedRequest): void {
+  #work(handler: RequestHandler, { packet, id, cost, payload, over }: ArrivedRequest): void {
     const done = () => {
       this.#load.remove(cost)
       this.#pool.give(payload)
+      over?.()
     }
     let working: Promise<void> | void
     try {
@@ -324,6 +342,11 @@ export class ProtocolRW {
     this.#load.stop()
     this.#resolveEnded(ended)
   }
+}
+
+/** Whether nothing but this frame lies in the slice, so that the end of one is the end of the other. */
+function fills({ payload }: Frame, slice: Uint8Array): boolean {
+  return payload.buffer === slice.buffer && FRAME_HEADER_BYTES + payload.length === slice.length
 }
 
 function abortable<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {

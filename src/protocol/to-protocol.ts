@@ -90,7 +90,7 @@ export class ToProtocol implements StorageProvider {
     const length = this.#clip(offset, data.length)
     const { blockSize } = this.#device
     // Whole blocks: a part of one makes nothing present at the peer.
-    const step = Math.max(1, Math.floor(Math.min(REQUEST_BYTES, this.#largestData) / blockSize)) * blockSize
+    const step = Math.max(1, Math.floor(Math.min(this.#rw.requestBytes, this.#largestData) / blockSize)) * blockSize
     const pieces: Promise<void>[] = []
     for (let from = 0; from < length; from += step) {
       const piece = data.subarray(from, Math.min(length, from + step))

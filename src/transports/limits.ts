@@ -40,11 +40,17 @@ export const MEMORY_WINDOW_BYTES = 1 * MiB
 /** Bytes of one message in memory. */
 export const MEMORY_MESSAGE_BYTES = 256 * KiB
 
-/** Bytes of one message between ports. Each wakes the other realm: with 256 KiB Chromium moved two thirds of what it moves with this. */
-export const PORT_MESSAGE_BYTES = 1 * MiB
+/** Bytes that should be sent between ports at once. Each message wakes the other realm: with 256 KiB Chromium took twice the processor time. */
+export const PORT_SEND_BYTES = 1 * MiB
+
+/** Bytes of one message between ports: so much and the head of a frame, so that its receiver has it in one piece. */
+export const PORT_MESSAGE_BYTES = PORT_SEND_BYTES + 4 * KiB
 
 /** Bytes under way between ports, which themselves queue without bound: about 4 ms of work, and what an urgent frame may have before it. */
 export const PORT_WINDOW_BYTES = 4 * MiB
+
+/** Bytes of buffers a port keeps for the next messages: those of a window, which are all that can be under way. */
+export const PORT_SPARE_BYTES = PORT_WINDOW_BYTES
 
 /** Bytes on their way to one receiver across a network, at first: 200 MB/s at 10 ms, and little in front of a slow receiver. */
 export const LINK_WINDOW_BYTES = 2 * MiB

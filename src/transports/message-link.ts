@@ -19,13 +19,17 @@ export interface LinkEvents {
 export interface MessageLink {
   /** Bytes of the largest message; may grow once the peer is known. */
   readonly messageBytes: number
-  /** What becomes of the bytes of {@link sendBytes}: `copied` before it returns, or `kept`, and then they must fill a buffer of their own. */
+  /** What becomes of the bytes of {@link sendBytes}: `copied` before it returns, or `kept`, and then they must be alone in their buffer. */
   readonly sending: 'copied' | 'kept'
   /** Whether a message should go now. */
   hasRoom(): boolean
   /** Starts reporting; called once. */
   listen(events: LinkEvents): void
   sendBytes(message: Uint8Array<ArrayBuffer>): void
+  /** Memory of any content and this length, to be filled and sent whole. For links that keep what is sent. Default: fresh memory. */
+  room?(length: number): Uint8Array<ArrayBuffer>
+  /** Nobody looks any more at a message that came; its memory may be used again. */
+  giveBack?(message: Uint8Array): void
   /** Sends bytes from where they lie; resolves when they are not read any more. For links that keep without copying or taking. */
   lend?(message: Uint8Array<ArrayBuffer>): Promise<void>
   sendText(message: string): void

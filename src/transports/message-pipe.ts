@@ -10,6 +10,7 @@ import { Outbox } from './outbox.ts'
 export interface MessagePipeOptions {
   readonly kind: string
   readonly binding?: Uint8Array
+  readonly preferredBytes?: number
   /** Bytes the peer may have on the way to us or waiting here for the receiver, at first. */
   readonly windowBytes: number
   /** What that grows to while the peer waits for credit and the receiver for bytes. Default: `windowBytes`. */
@@ -37,6 +38,7 @@ export interface MessagePipeOptions {
 export class MessagePipe implements Channel {
   readonly kind: string
   readonly binding?: Uint8Array
+  readonly preferredBytes?: number
   readonly ended: Promise<unknown>
   readonly #link: MessageLink
   readonly #inbox: Inbox
@@ -58,6 +60,7 @@ export class MessagePipe implements Channel {
   constructor(link: MessageLink, options: MessagePipeOptions) {
     this.kind = options.kind
     if (options.binding) this.binding = options.binding
+    if (options.preferredBytes) this.preferredBytes = options.preferredBytes
     this.#link = link
     this.#clock = options.clock ?? systemClock
     this.#window = options.windowBytes
@@ -98,6 +101,10 @@ export class MessagePipe implements Channel {
 
   receive(handler: (bytes: Uint8Array) => Promise<void> | void): void {
     this.#inbox.receive(handler)
+  }
+
+  giveBack(slice: Uint8Array): void {
+    if (!this.#end) this.#link.giveBack?.(slice)
   }
 
   async close(): Promise<void> {

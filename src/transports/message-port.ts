@@ -1,7 +1,7 @@
 import type { Clock } from '../async/clock.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { Channel } from '../protocol/channel.ts'
-import { PORT_MESSAGE_BYTES, PORT_WINDOW_BYTES } from './limits.ts'
+import { PORT_MESSAGE_BYTES, PORT_SEND_BYTES, PORT_SPARE_BYTES, PORT_WINDOW_BYTES } from './limits.ts'
 import type { LinkEvents, MessageLink } from './message-link.ts'
 import { MessagePipe } from './message-pipe.ts'
 
@@ -24,21 +24,40 @@ export interface MessagePortChannelOptions {
 }
 
 /**
- * A channel between two realms of one machine. Bytes are copied once, into a fresh buffer that is transferred. The other end of the port may
- * make its channel later.
+ * A channel between two realms of one machine. Bytes are copied once, into a buffer that is transferred, and transferred back with the next text
+ * once the receiver has given it back: a fresh buffer is faulted in page by page, which takes five times as long as the copy. The other end of the
+ * port may make its channel later.
  *
  * A port whose other side has vanished tells so by a `close` event in Node. Browsers do not yet have it (seen in Chromium 156;
  * https://github.com/whatwg/html/pull/9933): there only silence tells, and the protocol's limit on silence ends the channel.
  */
 export function messagePortChannel(port: PortLike, options: MessagePortChannelOptions = {}): Channel {
   const { windowBytes = PORT_WINDOW_BYTES, clock } = options
-  return new MessagePipe(new PortLink(port), { kind: 'message-port', windowBytes, ...(clock ? { clock } : {}) })
+  return new MessagePipe(new PortLink(port), {
+    kind: 'message-port',
+    windowBytes,
+    preferredBytes: PORT_SEND_BYTES,
+    ...(clock ? { clock } : {}),
+  })
 }
 
+/**
+ * ```
+ *   ArrayBuffer                     bytes that fill their buffer
+ *   Uint8Array                      bytes in a buffer that was used before and is longer
+ *   'text'                          a text
+ *   ['text', ArrayBuffer, ...]      a text, and buffers that were sent before and may be used again
+ * ```
+ */
 class PortLink implements MessageLink {
   readonly messageBytes = PORT_MESSAGE_BYTES
   readonly sending = 'kept'
   readonly #port: PortLike
+  /** Buffers that came back, the oldest first. */
+  readonly #spare: ArrayBuffer[] = []
+  #spareBytes = 0
+  /** Buffers that go back. */
+  readonly #returning = new Set<ArrayBuffer>()
 
   constructor(port: PortLike) {
     this.#port = port
@@ -53,7 +72,11 @@ class PortLink implements MessageLink {
     port.addEventListener('message', (event) => {
       const { data } = event as MessageEvent<unknown>
       if (data instanceof ArrayBuffer) events.bytes(new Uint8Array(data))
-      else events.text(String(data))
+      else if (data instanceof Uint8Array) events.bytes(data)
+      else if (Array.isArray(data)) {
+        for (const buffer of data.splice(1)) if (buffer instanceof ArrayBuffer) this.#keep(buffer)
+        events.text(String(data[0]))
+      } else events.text(String(data))
     })
     port.addEventListener('messageerror', () =>
       events.lost(new StorageError('MALFORMED', 'A message at the port could not be read.')),
@@ -66,11 +89,33 @@ class PortLink implements MessageLink {
   }
 
   sendBytes(message: Uint8Array<ArrayBuffer>): void {
-    this.#port.postMessage(message.buffer, [message.buffer])
+    const { buffer } = message
+    this.#port.postMessage(message.length === buffer.byteLength ? buffer : message, [buffer])
+  }
+
+  room(length: number): Uint8Array<ArrayBuffer> {
+    // Not one that is far too large: it may be what the next message needs.
+    const index = this.#spare.findIndex(({ byteLength }) => byteLength >= length && byteLength <= 2 * length)
+    if (index < 0) return new Uint8Array(length)
+    const [buffer] = this.#spare.splice(index, 1)
+    this.#spareBytes -= buffer!.byteLength
+    return new Uint8Array(buffer!, 0, length)
+  }
+
+  giveBack({ buffer }: Uint8Array): void {
+    if (buffer instanceof ArrayBuffer && buffer.byteLength > 0) this.#returning.add(buffer)
+  }
+
+  #keep(buffer: ArrayBuffer): void {
+    this.#spare.push(buffer)
+    this.#spareBytes += buffer.byteLength
+    while (this.#spareBytes > PORT_SPARE_BYTES) this.#spareBytes -= this.#spare.shift()!.byteLength
   }
 
   sendText(message: string): void {
-    this.#port.postMessage(message, [])
+    const buffers = [...this.#returning]
+    this.#returning.clear()
+    this.#port.postMessage(buffers.length === 0 ? message : [message, ...buffers], buffers)
   }
 
   close(): void {

@@ -141,8 +141,7 @@ export class Outbox {
     // The platforms refuse shared memory; nothing of ours is.
     const bytes = part.subarray(offset, offset + length) as Uint8Array<ArrayBuffer>
     if (!this.#link.lend) {
-      // A slice is not filled with zeroes first, as a new buffer is.
-      this.#link.sendBytes(this.#link.sending === 'kept' ? bytes.slice() : bytes)
+      this.#link.sendBytes(this.#link.sending === 'kept' ? this.#copy(bytes) : bytes)
       return
     }
     send.lent++
@@ -179,9 +178,17 @@ export class Outbox {
     this.#link.sendBytes(bytes)
   }
 
-  /** A buffer of exactly this length; the same one again where the link copies. */
+  #copy(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+    const room = this.#link.room?.(bytes.length)
+    // A slice is not filled with zeroes first, as a new buffer is.
+    if (!room) return bytes.slice()
+    room.set(bytes)
+    return room
+  }
+
+  /** Memory of exactly this length; the same again where the link copies. */
   #buffer(length: number): Uint8Array<ArrayBuffer> {
-    if (this.#link.sending !== 'copied') return new Uint8Array(length)
+    if (this.#link.sending !== 'copied') return this.#link.room?.(length) ?? new Uint8Array(length)
     if (!this.#staging || this.#staging.length < length) this.#staging = new Uint8Array(this.#link.messageBytes)
     return this.#staging.subarray(0, length)
   }

@@ -37,7 +37,7 @@ export class StreamReader {
     if (channel) this.attach(channel)
   }
 
-  attach(channel: Channel): void {
+  attach(channel: Pick<Channel, 'receive'>): void {
     channel.receive((bytes) => {
       this.calls++
       this.#slices.push(bytes)

@@ -74,6 +74,25 @@ function addTransferCases(add: AddCase): void {
     reader.check(12 * MiB, 'the stream')
   })
 
+  add('uses the memory of slices again only when they were given back', async ({ a, b }) => {
+    const reader = new StreamReader()
+    // The reader keeps one of two as it came and a copy of the other, and checks both at the end.
+    let isGivenBack = false
+    reader.attach({
+      receive: (handler) =>
+        b.receive((slice) => {
+          isGivenBack = !isGivenBack
+          const done = handler(isGivenBack ? slice.slice() : slice)
+          if (isGivenBack) b.giveBack?.(slice)
+          return done
+        }),
+    })
+    const sizes = Array.from({ length: 64 }, (_, index) => 200 * KiB + index)
+    const length = await inTime(sendSizes(a, sizes), 'the sends')
+    await inTime(reader.reached(length), 'all bytes')
+    reader.check(length, 'the stream')
+  })
+
   add('carries thousands of tiny sends, waited for one by one', async ({ a, b }) => {
     const reader = new StreamReader(b)
     const sizes = Array.from({ length: 3000 }, (_, index) => 1 + (index % 23))

@@ -27,8 +27,10 @@ let destination: MemoryStorage | undefined
 
 /** Touched, so that no run pays for fresh pages; kept, so that all runs have the same. */
 function keptDestination(size: number): MemoryStorage {
-  destination ??= new MemoryStorage(size)
-  for (let at = 0; at < size; at += 2 ** 20) destination.writeAtSync(new Uint8Array(2 ** 20).fill(1), at)
+  if (destination) return destination
+  destination = new MemoryStorage(size)
+  const piece = new Uint8Array(2 ** 20).fill(1)
+  for (let at = 0; at < size; at += piece.length) destination.writeAtSync(piece, at)
   return destination
 }
 
