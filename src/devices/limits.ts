@@ -6,3 +6,15 @@ export const FLUSHED_BYTES = 2 ** 26
 
 /** Bytes of an older copy that are read at once, to be hashed. */
 export const HASHED_BYTES = 2 ** 20
+
+/** Disks of one group: their records fit into one block of a storage, and what announces them into what is kept of a peer before somebody listens. */
+export const GROUP_DISKS = 64
+
+/** Longest control message of a group; it is held in memory whole, and passes the blocks. */
+export const GROUP_MESSAGE_BYTES = 2 ** 16
+
+/** Control messages that may wait for their turn: each is answered before the next goes. */
+export const GROUP_MESSAGES = 256
+
+/** Rounds over dirty blocks of a group that may leave a rest: the first ones save the most, and the rest comes in any case. */
+export const GROUP_AUTO_ROUNDS = 3

@@ -1,0 +1,218 @@
+import { type Clock, systemClock } from '../async/clock.ts'
+import { errorCode, StorageError } from '../errors/storage-error.ts'
+import { Convergence, type ConvergenceLimits } from '../migration/convergence.ts'
+import type { HandOverContext, LiveMigrationOptions, LiveMigrationResult } from '../migration/live-options.ts'
+import { carryRest } from '../migration/move-rest.ts'
+import { Agreement } from './agreement.ts'
+import { GroupMember } from './group-member.ts'
+import { GROUP_AUTO_ROUNDS } from './limits.ts'
+
+/** How several disks move together. */
+export interface GroupRunOptions {
+  /** How many disks there are. */
+  readonly count: number
+  readonly limits: ConvergenceLimits
+  readonly strategy: 'auto' | 'pre-copy' | 'post-copy'
+  readonly clock?: Clock
+  /** Stops all writers at once, before the disks are locked one by one. */
+  readonly lockerHandler?: () => Promise<void>
+  readonly unlockerHandler?: () => void
+  /** Every disk is ready to be handed over: gives all of them away or throws. With `IN_DOUBT` nobody unlocks. */
+  readonly decide: (contexts: readonly HandOverContext[]) => Promise<void>
+}
+
+/**
+ * Several live migrations as one, with a barrier between the phases: all first passes, then rounds over what was written to any of them, then one lock
+ * for all, what is left of all, and one decision that gives away all or none.
+ */
+export class GroupRun {
+  readonly #options: GroupRunOptions
+  readonly #clock: Clock
+  readonly #convergence: Convergence
+  readonly #agreement: Agreement
+  readonly #members = new Map<number, GroupMember>()
+  readonly #stop = new AbortController()
+  #failure: { readonly error: unknown } | undefined
+  #isRunning = false
+  #isLocked = false
+  #rounds = 0
+  /** Of content, in the last pass that moved some. */
+  #msPerByte = 0
+  #flushMs = 0
+
+  constructor(options: GroupRunOptions) {
+    const { strategy, limits, clock = systemClock } = options
+    this.#options = options
+    this.#clock = clock
+    const maxRounds = strategy === 'auto' ? Math.min(GROUP_AUTO_ROUNDS, limits.maxRounds) : limits.maxRounds
+    this.#convergence = new Convergence({ ...limits, maxRounds })
+    this.#agreement = new Agreement(options.count, options.decide)
+  }
+
+  /** Why it ended, if it failed. */
+  get failure(): { readonly error: unknown } | undefined {
+    return this.#failure
+  }
+
+  /** Takes a disk in, for whoever would else call `migrateLive`; it begins when all are in. Who fails before that has to say so by {@link leave}. */
+  async join(index: number, options: LiveMigrationOptions): Promise<LiveMigrationResult> {
+    if (this.#failure) throw this.#failure.error
+    const member = new GroupMember(options, this.#stop.signal)
+    this.#members.set(index, member)
+    if (this.#members.size === this.#options.count) void this.#run([...this.#members.values()])
+    return member.result
+  }
+
+  /** To be called as `handOver` of each disk: resolves when all were given away. */
+  agree(index: number, context: HandOverContext): Promise<void> {
+    return this.#agreement.join(index, context)
+  }
+
+  /** A disk does not take part, or no longer: none of them moves, unless they were given away before. */
+  leave(error: unknown): void {
+    if (this.#agreement.isReached) return
+    this.#failure ??= { error }
+    this.#agreement.fail(error)
+    this.#stop.abort(error)
+    if (!this.#isRunning) for (const member of this.#members.values()) member.reject(error)
+  }
+
+  async #run(members: readonly GroupMember[]): Promise<void> {
+    this.#isRunning = true
+    const startedAt = this.#clock.now()
+    try {
+      for (const member of members) member.begin(this.#clock)
+      if (this.#options.strategy !== 'post-copy') await this.#moveAhead(members)
+      const { predictedPauseMs, pauseMs } = await this.#stopWriters(members)
+      await Promise.all(
+        members.map(async (member) => {
+          try {
+            if (member.missingBlocks > 0)
+              await carryRest(member.migrator, member.options.order!, member.options.destination)
+            const times = { pauseMs, predictedPauseMs, durationMs: this.#clock.now() - startedAt }
+            member.resolve({ ...member.counts(), ...times, rounds: this.#rounds })
+          } catch (error) {
+            member.reject(error)
+          }
+        }),
+      )
+    } catch (error) {
+      this.#failure ??= { error }
+      if (!this.#agreement.isReached && errorCode(this.#failure.error) !== 'IN_DOUBT') this.#unlock(members)
+      for (const member of members) member.reject(this.#failure.error)
+    } finally {
+      for (const member of members) member.end()
+    }
+  }
+
+  /** All passes ahead of the last one; with the writers running. */
+  async #moveAhead(members: readonly GroupMember[]): Promise<void> {
+    for (;;) {
+      await this.#pass(members)
+      const step = this.#convergence.next(this.#rounds, this.#predict(members))
+      if (step === 'give-up' && this.#options.strategy === 'pre-copy') throw this.#tooBusy(members)
+      if (step !== 'round') return
+      await this.#startRound(members)
+    }
+  }
+
+  async #pass(members: readonly GroupMember[]): Promise<void> {
+    const startedAt = this.#clock.now()
+    const before = contentBytes(members)
+    await this.#together(members, (member) => member.sendAll())
+    const bytes = contentBytes(members) - before
+    const sentAt = this.#clock.now()
+    if (bytes > 0) this.#msPerByte = (sentAt - startedAt) / bytes
+    await this.#together(members, (member) => member.options.destination.flush())
+    this.#flushMs = this.#clock.now() - sentAt
+  }
+
+  #startRound(members: readonly GroupMember[]): Promise<void> {
+    this.#rounds++
+    return this.#together(members, (member) => member.startRound())
+  }
+
+  /** One lock for all; resolves when all were given away. */
+  async #stopWriters(members: readonly GroupMember[]): Promise<{ pauseMs: number; predictedPauseMs: number }> {
+    const { limits, strategy } = this.#options
+    for (;;) {
+      const { predictedPauseMs } = this.#predict(members)
+      const stoppedAt = this.#clock.now()
+      this.#isLocked = true
+      await this.#options.lockerHandler?.()
+      await this.#together(members, (member) => member.migrator.lock())
+      const isTooLong = this.#predict(members).predictedPauseMs > limits.maxPauseMs
+      const leavesRest = strategy === 'post-copy' || (strategy === 'auto' && isTooLong)
+      if (isTooLong && !leavesRest) {
+        // Too much was written just before.
+        this.#unlock(members)
+        if (this.#rounds >= limits.maxRounds) throw this.#tooBusy(members)
+        await this.#startRound(members)
+        await this.#moveAhead(members)
+        continue
+      }
+      this.#rounds++
+      await this.#together(members, (member) => (leavesRest ? member.leaveRest() : member.sendLast()))
+      await this.#handOver(members)
+      return { pauseMs: this.#clock.now() - stoppedAt, predictedPauseMs }
+    }
+  }
+
+  async #handOver(members: readonly GroupMember[]): Promise<void> {
+    // The last moment at which an abort leaves everything as it was.
+    if (this.#failure) throw this.#failure.error
+    await this.#together(members, async (member) => {
+      try {
+        await member.options.handOver!({ root: undefined, missingBlocks: member.missingBlocks })
+      } catch (error) {
+        this.#agreement.fail(error)
+        throw error
+      }
+    })
+  }
+
+  #unlock(members: readonly GroupMember[]): void {
+    if (!this.#isLocked) return
+    this.#isLocked = false
+    for (const member of members) member.unlock()
+    this.#options.unlockerHandler?.()
+  }
+
+  #predict(members: readonly GroupMember[]): { predictedPauseMs: number; sendMs: number } {
+    const dirty = members.reduce(
+      (bytes, { options }) => bytes + options.source.dirtyBlocks * options.source.blockSize,
+      0,
+    )
+    const sendMs = dirty * this.#msPerByte
+    return { sendMs, predictedPauseMs: sendMs + this.#flushMs }
+  }
+
+  /** Does the same for all; the first failure stops the others, and is thrown when none of them is at work any more. */
+  async #together(members: readonly GroupMember[], work: (member: GroupMember) => Promise<void>): Promise<void> {
+    await Promise.all(
+      members.map(async (member) => {
+        try {
+          await work(member)
+        } catch (error) {
+          this.#failure ??= { error }
+          if (!this.#agreement.isReached) this.#stop.abort(error)
+        }
+      }),
+    )
+    if (this.#failure) throw this.#failure.error
+  }
+
+  #tooBusy(members: readonly GroupMember[]): StorageError {
+    const { predictedPauseMs } = this.#predict(members)
+    const { maxPauseMs } = this.#options.limits
+    return new StorageError(
+      'DID_NOT_CONVERGE',
+      `After ${this.#rounds} rounds the writers would still have to wait ${Math.round(predictedPauseMs)} ms, ${maxPauseMs} ms are allowed.`,
+      { context: { rounds: this.#rounds, predictedPauseMs, maxPauseMs } },
+    )
+  }
+}
+
+function contentBytes(members: readonly GroupMember[]): number {
+  return members.reduce((bytes, member) => bytes + member.contentBytes, 0)
+}
