@@ -2,12 +2,13 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { addCopy } from './arguments/copy.ts'
 import { addPull, addPush, addServe } from './arguments/move.ts'
+import { addOwn } from './arguments/own.ts'
 import { addRehearse } from './arguments/rehearse.ts'
 import type { AddCommand, Request } from './arguments/request.ts'
 import { addSignal } from './arguments/signal.ts'
 
 /** Every command, in the order of the help; each reads its own arguments. */
-const COMMANDS: readonly AddCommand[] = [addCopy, addServe, addPull, addPush, addSignal, addRehearse]
+const COMMANDS: readonly AddCommand[] = [addCopy, addServe, addPull, addPush, addOwn, addSignal, addRehearse]
 
 /** There is nothing left to do: help, the version or a mistake was printed. */
 export interface Nothing {

@@ -1,97 +1,116 @@
 import type { NbdAddress } from '../adapters/nbd/server.node.ts'
 import { systemClock } from '../async/clock.ts'
+import { ArrivingDisk } from '../devices/arriving-disk.ts'
+import { MemoryJournal } from '../devices/disk-journal.ts'
 import { type OfferedDisk, type ReceivedDisk, receiveDisk } from '../devices/receive-disk.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { Connection } from '../protocol/connection.ts'
+import { BlockDigests } from '../storage/block-digests.ts'
+import { createBlockHasher } from '../storage/block-hasher.ts'
 import { digestText } from '../storage/hash-tree.ts'
 import type { StorageProvider } from '../storage/provider.ts'
-import { addressText, type DiskAddress } from './disk-address.ts'
+import { ArrivingPlace } from './arriving-place.ts'
+import type { DestinationPlan } from './destination-plan.ts'
+import { addressText, type DiskAddress, diskName } from './disk-address.ts'
 import { NbdDoor } from './nbd-door.ts'
-import { openDestination } from './open-disk.ts'
 import type { Output } from './output.ts'
+import { Patience } from './patience.ts'
 import { part } from './peer-link.ts'
+import type { PeerSupply } from './peer-supply.ts'
 import { PhaseMeter } from './phase-progress.ts'
 import { formatDuration, formatSize } from './sizes.ts'
+import { tellFailure } from './visitors.ts'
 
 /** What the side that takes a disk was asked for. */
 export interface DestinationOptions {
   readonly to: DiskAddress
-  readonly force: boolean
+  readonly plan: DestinationPlan
   readonly nbd: NbdAddress | undefined
+  /** Seconds that a lost peer is waited for. */
+  readonly retry: number
 }
 
 /** Blocks that are missing are counted this often for the progress that is shown. */
 const PROGRESS_MS = 100
 
-/** A disk on its way to this machine, and what it becomes here. */
+/** A disk on its way to this machine, over one connection after another, and what it becomes here. */
 export class DestinationSide {
   readonly #options: DestinationOptions
-  readonly #connection: Connection
   readonly #output: Output
-  #place: StorageProvider | undefined
+  readonly #place: ArrivingPlace
+  readonly #isSilo: boolean
   #disk: ReceivedDisk | undefined
+  #arriving: ArrivingDisk | undefined
+  #connection: Connection | undefined
   #door: NbdDoor | undefined
   #isOwner = false
 
-  constructor(options: DestinationOptions, connection: Connection, output: Output) {
+  constructor(options: DestinationOptions, isSilo: boolean, output: Output) {
     this.#options = options
-    this.#connection = connection
     this.#output = output
+    this.#isSilo = isSilo
+    this.#place = new ArrivingPlace(options.to, options.plan, !isSilo)
   }
 
   /** Whether the disk has been handed over to this side. */
   get isOwner(): boolean {
-    return this.#isOwner
+    return this.#isOwner || (this.#arriving?.isOwner ?? false)
+  }
+
+  /** Whether it is this side's, and nothing is missing. */
+  get isWhole(): boolean {
+    return this.isOwner && this.#disk?.cache.missingBlocks === 0
   }
 
   /** Whether there is something at the destination by now. */
   get hasPlace(): boolean {
-    return this.#place !== undefined
+    return this.#place.disk !== undefined
   }
 
-  /** Takes the disk and resolves with its root hash when it belongs to this side; clients are let in long before. */
-  async receive(signal: AbortSignal): Promise<string | undefined> {
-    // Ends the connection, and so all that waits for it. After the hand-over it has no say any more.
+  get connection(): Connection | undefined {
+    return this.#connection
+  }
+
+  /** Takes the disk and resolves with its root hash when it belongs to this side and all of it is here; clients are let in long before. */
+  async receive(peers: PeerSupply, signal: AbortSignal): Promise<string | undefined> {
+    // Ends the connection, and so all that waits for it. Once everything is here it has no say any more.
     const interrupt = () => {
-      if (!this.#isOwner) void part(this.#connection, new StorageError('ABORTED', 'the destination was interrupted'))
+      const error = new StorageError('ABORTED', 'the destination was interrupted')
+      if (!this.isWhole && this.#connection) void part(this.#connection, error)
     }
     signal.addEventListener('abort', interrupt, { once: true })
     if (signal.aborted) interrupt()
+    const watching = new AbortController()
+    const watched = this.#watch(watching.signal)
     try {
-      const received = await receiveDisk({ connection: this.#connection, create: (offer) => this.#makePlace(offer) })
-      this.#disk = received
-      const handedOver = received.handedOver.then((root) => {
-        this.#isOwner = true
-        return root
-      })
-      handedOver.catch(() => {}) // Awaited below, after the door is open.
-      const { nbd } = this.#options
-      if (nbd) this.#door = await NbdDoor.open(nbd, exportName(received.name), received.disk, this.#output)
-      const root = await this.#watch(received, handedOver)
+      const root = this.#isSilo ? await this.#receiveOnce(peers, signal) : await this.#receiveAgain(peers, signal)
       return root && digestText(root)
     } finally {
+      watching.abort()
+      await watched
       signal.removeEventListener('abort', interrupt)
     }
   }
 
-  /** The move is over and all blocks are here: clients need not go through what made it possible. */
+  /** The move is over and all blocks are here. What is written from now on is noticed by the journal, so that only that travels when the disk moves on. */
   async serveAlone(): Promise<void> {
-    await this.#door!.replace(this.#place!)
+    if (this.#isSilo) await this.#door!.replace(this.#place.disk!)
     this.#output.note('serving until interrupted')
   }
 
-  /** The disk will not be this side's: clients that wait to write are told so. */
+  /** Nothing more comes: calls that lack a block fail, and clients that wait to write are told so where the disk is not this side's. */
   refuse(reason: unknown): void {
-    void this.#door?.endWriting(reason)
+    this.#arriving?.end()
+    if (this.#arriving?.isPlaced) this.#arriving.cache.fail(reason)
+    if (!this.isOwner) void this.#door?.endWriting(reason)
   }
 
   /** Ends everything in order; what clients were promised is on the disk. */
   async close(): Promise<void> {
     try {
       await this.#door?.close()
-      if (this.#isOwner) await this.#place?.flush()
     } finally {
-      await this.#place?.close()
+      await this.#place.close()
     }
   }
 
@@ -99,6 +118,7 @@ export class DestinationSide {
     const { size, name, blockSize } = this.#disk!
     const to = addressText(this.#options.to)
     const rate = `${formatSize((size / durationMs) * 1000)}/s`
+    const epoch = this.#place.journal?.ownership?.epoch ?? null
     this.#output.result(
       {
         command: 'pull',
@@ -110,6 +130,7 @@ export class DestinationSide {
         durationMs: Math.round(durationMs),
         verified: root !== undefined,
         root: root ?? null,
+        epoch,
       },
       [
         `${formatSize(size)} taken over to ${to} in ${formatDuration(durationMs)} (${rate})`,
@@ -118,31 +139,123 @@ export class DestinationSide {
     )
   }
 
+  /** One connection, and no second chance. */
+  async #receiveOnce(peers: PeerSupply, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    this.#connection = await peers.next(signal)
+    const received = await receiveDisk({ connection: this.#connection, create: (offer) => this.#makePlace(offer) })
+    this.#disk = received
+    await this.#openDoor()
+    const root = await received.handedOver
+    this.#isOwner = true
+    return root
+  }
+
+  async #receiveAgain(peers: PeerSupply, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    const { plan, retry, to } = this.#options
+    const arriving = this.#newDisk()
+    this.#arriving = arriving
+    const { ownership } = plan
+    const isResumed = ownership !== undefined && ownership.state !== 'gone' && ownership.state !== 'released'
+    if (isResumed) {
+      await arriving.open({ name: diskName(to), size: ownership.size, blockSize: ownership.blockSize })
+      this.#disk = arriving
+      await this.#openDoor()
+    }
+    const patience = new Patience(retry * 1000)
+    // Who is called for the first time should be there.
+    let hasMet = isResumed
+    for (;;) {
+      let failure: unknown
+      try {
+        const connection = await peers.next(signal, hasMet ? patience.leftMs : undefined)
+        this.#connection = connection
+        await arriving.attach(connection)
+        hasMet = true
+        patience.renew()
+        this.#disk = arriving
+        await this.#place.meets(peers.text)
+        await this.#openDoor()
+        const lost = connection.rw.ended.then((reason) => {
+          throw reason ?? new StorageError('PEER_LOST', 'The peer closed the connection before everything was here.')
+        })
+        await Promise.race([arriving.whole, lost])
+        break
+      } catch (error) {
+        failure = error
+      }
+      if (this.isWhole) {
+        this.#output.note('everything is here; the other side could not be told so')
+        break
+      }
+      if (!hasMet) throw failure
+      await patience.pause(failure, signal)
+      tellFailure(this.#output, 'retry', 'looking for the other side again', failure)
+    }
+    return arriving.journal.digests.root() ?? storedRoot(arriving)
+  }
+
+  #newDisk(): ArrivingDisk {
+    const place = this.#place
+    const hashing = this.#hashing()
+    return new ArrivingDisk({
+      create: (offer) => this.#makePlace(offer),
+      openJournal: async (offer) => place.journal ?? memoryJournal(offer),
+      reconnectMs: this.#options.retry * 1000,
+      // Known once the place is open, and asked after that.
+      get olderCopy() {
+        return place.isOlderCopy
+      },
+      onHashing: hashing,
+    })
+  }
+
+  #hashing(): (done: number, total: number) => void {
+    let meter: PhaseMeter | undefined
+    return (done, total) => {
+      meter ??= new PhaseMeter('hash', total, (progress) => this.#output.progress(progress))
+      meter.note(done)
+    }
+  }
+
+  async #openDoor(): Promise<void> {
+    const { nbd } = this.#options
+    if (!nbd || this.#door) return
+    const { name, disk } = this.#disk!
+    this.#door = await NbdDoor.open(nbd, exportName(name), { gate: disk }, this.#output)
+  }
+
   async #makePlace(offer: OfferedDisk): Promise<StorageProvider> {
-    const { to, force } = this.#options
-    const { disk } = await openDestination(to, offer.size, { keep: false, force })
-    this.#place = disk
+    const disk = await this.#place.open(offer)
     const name = exportName(offer.name)
     this.#output.event('arriving', { name, size: offer.size }, `"${name}" of ${formatSize(offer.size)} is coming`)
     return disk
   }
 
-  async #watch<Root>({ cache, size, blockSize }: ReceivedDisk, handedOver: Promise<Root>): Promise<Root> {
-    const meter = new PhaseMeter('pull', size, (progress) => this.#output.progress(progress))
-    const over = new AbortController()
-    const watching = (async () => {
-      while (!over.signal.aborted) {
-        meter.note(Math.max(0, size - cache.missingBlocks * blockSize))
-        await systemClock.sleep(PROGRESS_MS, over.signal)
-      }
-    })().catch(() => {}) // Stopped.
+  async #watch(over: AbortSignal): Promise<void> {
+    let meter: PhaseMeter | undefined
     try {
-      return await handedOver
-    } finally {
-      over.abort()
-      await watching
+      while (!over.aborted) {
+        const disk = this.#disk
+        if (disk) {
+          meter ??= new PhaseMeter('pull', disk.size, (progress) => this.#output.progress(progress))
+          meter.note(Math.max(0, disk.size - disk.cache.missingBlocks * disk.blockSize))
+        }
+        await systemClock.sleep(PROGRESS_MS, over)
+      }
+    } catch {
+      // Stopped.
     }
   }
+}
+
+async function memoryJournal({ size, blockSize }: OfferedDisk): Promise<MemoryJournal> {
+  return new MemoryJournal(new BlockDigests(size, blockSize, await createBlockHasher()))
+}
+
+/** The root as of the hand-over, where blocks were written here since. */
+function storedRoot({ journal }: ArrivingDisk): Uint8Array | undefined {
+  const text = journal.ownership?.root
+  return text === undefined ? undefined : Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
 }
 
 /** A stranger's name, made fit to be shown and to be asked for. */

@@ -2,21 +2,24 @@ import { ERRNO } from '../adapters/nbd/codes.ts'
 import { RequestFailure } from '../adapters/nbd/request-failure.ts'
 import { errorMessage } from '../errors/storage-error.ts'
 import type { Lockable } from '../modules/lockable.ts'
-import type { IoOptions } from '../storage/provider.ts'
+import type { IoOptions, StorageProvider } from '../storage/provider.ts'
 import { StorageWrapper } from '../storage/wrapper.ts'
 
 /**
  * A gated disk as clients have it. Writes wait at the gate while nobody may write; once {@link refuseWrites} has said that this side never
  * will, those that wait and those that come are refused, so that no client hangs.
  */
-export class ExportedDisk extends StorageWrapper<Lockable> {
+export class ExportedDisk extends StorageWrapper {
+  readonly #gate: Pick<Lockable, 'state'>
   #refusal: { readonly reason: unknown } | undefined
   /** Ends the wait of each write at the gate. */
   readonly #waiting = new Set<(error: unknown) => void>()
   zeroAt?: (offset: number, length: number) => Promise<number>
 
-  constructor(inner: Lockable) {
+  /** `inner`: the gated disk, or what somebody has put in front of it. */
+  constructor(gate: Lockable, inner: StorageProvider = gate) {
     super(inner)
+    this.#gate = gate
     if (inner.zeroAt) this.zeroAt = (offset, length) => this.#whileAllowed(() => inner.zeroAt!(offset, length))
   }
 
@@ -34,7 +37,7 @@ export class ExportedDisk extends StorageWrapper<Lockable> {
   /** What waits at the gate has not begun, and never begins once writes are refused: its disk is closed before the gate opens. */
   #whileAllowed(write: () => Promise<number>): Promise<number> {
     if (this.#refusal) return Promise.reject(refusal(this.#refusal.reason))
-    if (this.inner.state === 'open') return write()
+    if (this.#gate.state === 'open') return write()
     return new Promise((resolve, reject) => {
       this.#waiting.add(reject)
       write()

@@ -19,9 +19,14 @@ export class NbdDoor {
     this.#server = new NbdServer({ exports: new Map([[name, { provider: disk }]]) })
   }
 
-  /** Opens a door to a gated disk and says where it is. @throws StorageError `OPEN_FAILED` */
-  static async open(address: NbdAddress, name: string, gated: Lockable, output: Output): Promise<NbdDoor> {
-    const disk = new ExportedDisk(gated)
+  /** Opens a door to a gated disk, by way of `face` where one is given, and says where it is. @throws StorageError `OPEN_FAILED` */
+  static async open(
+    address: NbdAddress,
+    name: string,
+    { gate, face = gate }: { gate: Lockable; face?: StorageProvider },
+    output: Output,
+  ): Promise<NbdDoor> {
+    const disk = new ExportedDisk(gate, face)
     const door = new NbdDoor(name, disk)
     door.#server.on('error', ({ error }) => output.note(`an NBD client: ${errorMessage(error)}`))
     if ('host' in address && !isLoopback(address.host)) {

@@ -94,8 +94,8 @@ function sizeMismatch(address: DiskAddress, got: number, expected: number, advic
 }
 
 /** The same failure, and that the destination must not be used. */
-export function incomplete(error: unknown, path: string): unknown {
-  return remarked(error, `"${path}" is incomplete`)
+export function incomplete(error: unknown, path: string, advice?: string): unknown {
+  return remarked(error, `"${path}" is incomplete${advice === undefined ? '' : `: ${advice}`}`)
 }
 
 /** The same failure, and what follows from it. */

@@ -54,6 +54,7 @@ export class ArrivingDisk implements SessionDisk {
   #connection: Connection | undefined
   #face: ArrivingFace | undefined
   #turn: Promise<unknown> = Promise.resolve()
+  readonly #over = new AbortController()
   #isOwner = false
   /** The disk was handed over in an earlier life, before everything was here. */
   #wasIncomplete = false
@@ -158,6 +159,11 @@ export class ArrivingDisk implements SessionDisk {
   /** Somebody else owns the disk too: nobody writes until it is decided whose it is. */
   stop(): void {
     void this.disk.lock()
+  }
+
+  /** No connection will come any more: calls that lack a block fail now instead of after `reconnectMs`. */
+  end(): void {
+    this.#over.abort()
   }
 
   /** Does what is asked one at a time. */
@@ -289,6 +295,10 @@ export class ArrivingDisk implements SessionDisk {
     }
   }
 
+  get #isDone(): boolean {
+    return this.#isOwner && this.cache.missingBlocks === 0
+  }
+
   #lost(connection: Connection, reason: unknown): void {
     if (connection !== this.#connection) return
     this.#connection = undefined
@@ -299,10 +309,11 @@ export class ArrivingDisk implements SessionDisk {
   /** Whoever lacks a block waits for another connection, but not for ever. */
   async #wait({ rw }: Connection, reason: unknown): Promise<void> {
     const { reconnectMs = 0 } = this.#options
-    if (reconnectMs > 0) await rw.clock.sleep(reconnectMs)
+    if (this.#isDone) return
+    if (reconnectMs > 0) await rw.clock.sleep(reconnectMs, this.#over.signal).catch(() => {}) // Nobody will come any more.
     if (this.#connection) return
     await this.inTurn(async () => {
-      if (this.#connection || (this.#isOwner && this.cache.missingBlocks === 0)) return
+      if (this.#connection || this.#isDone) return
       const isPrepared = this.#journal?.ownership?.state === 'prepared'
       const error = isPrepared
         ? new StorageError('IN_DOUBT', 'The peer was lost when the disk was about to be handed over.', {

@@ -5,6 +5,7 @@ import { pull } from '../commands/pull.ts'
 import { push } from '../commands/push.ts'
 import { type DiskAddress, diskName, parseDiskAddress } from '../disk-address.ts'
 import { isPeerAddress, type PeerAddress, parsePeerAddress } from '../peer-address.ts'
+import { moveFlags, RETRY_SECONDS } from './move.ts'
 import type { AddCommand, Request } from './request.ts'
 import { withBlocks, withOutput, withPeer } from './shared.ts'
 import { argument } from './values.ts'
@@ -45,12 +46,16 @@ function runner(
   if (from.kind === 'peer') {
     const link = { ...options, address: from } as PullLink
     return (output, signal) =>
-      pull({ link, listen: false, to: to as DiskAddress, force: flags.force, nbd: undefined }, output, signal)
+      pull(
+        { ...moveFlags({ force: flags.force }), link, to: to as DiskAddress, nbd: undefined, retry: RETRY_SECONDS },
+        output,
+        signal,
+      )
   }
   const link = { ...options, address: to as PeerAddress } as PullLink
   const { blockSize, concurrency } = options
   const source = { disk: from, nbd: undefined, name: diskName(from), blockSize, concurrency, maxPause: PAUSE_MS }
-  return (output, signal) => push({ ...source, link }, output, signal)
+  return (output, signal) => push({ ...source, link, retry: RETRY_SECONDS }, output, signal)
 }
 
 type PullLink = Parameters<typeof pull>[0]['link']

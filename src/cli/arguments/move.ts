@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import { PAUSE_MS } from '../../migration/limits.ts'
+import type { MigrationStrategy } from '../../migration/migrate-live.ts'
 import { pull } from '../commands/pull.ts'
 import { push } from '../commands/push.ts'
 import { serve } from '../commands/serve.ts'
@@ -9,6 +10,9 @@ import { parsePeerAddress } from '../peer-address.ts'
 import type { AddCommand } from './request.ts'
 import { withBlocks, withCertificate, withOutput, withPeer } from './shared.ts'
 import { argument, value, wholeNumber } from './values.ts'
+
+/** How long a lost peer is looked for unless stated: a process that is started anew, a machine that boots. */
+export const RETRY_SECONDS = 60
 
 const DISK = 'a disk image, a block device, or memory:<size>'
 const URL_FORM = 'tcp://HOST:PORT, tls://HOST:PORT, ws://HOST:PORT or wss://HOST:PORT'
@@ -42,9 +46,13 @@ export const addPull: AddCommand = (program, then) => {
     .argument('<disk>', 'a path, made when it does not exist, or memory:', argument(parseDiskAddress))
     .option('--listen', 'wait at the URL for a push, instead of calling a serve there')
     .option('--force', 'write over a destination that exists')
+    .option('--resume', 'go on with what an interrupted pull has left there')
+    .option('--discard', 'throw that away and begin anew')
+    .option('--delta', 'what is there is an older copy: keep what is right, so that only the rest travels')
+    .addOption(retryOption())
     .action((address, to, options) => {
-      const flags = { listen: options.listen === true, force: options.force === true }
-      const request = { ...flags, nbd: options.nbd, to, link: { ...options, address } }
+      const { nbd, retry } = options
+      const request = { ...moveFlags(options), nbd, retry, to, link: { ...options, address } }
       then({ output: options, run: (output, signal) => pull(request, output, signal) })
     })
 }
@@ -55,6 +63,7 @@ export const addPush: AddCommand = (program, then) => {
     .description('Move a disk to another machine, where pull --listen waits for it.')
     .argument('<disk>', DISK, argument(parseDiskAddress))
     .argument('<url>', `where it waits: ${URL_FORM}`, argument(parsePeerAddress))
+    .addOption(retryOption())
     .action((disk, address, options) => {
       const request = { ...options, disk, name: options.name ?? diskName(disk), link: { ...options, address } }
       then({ output: options, run: (output, signal) => push(request, output, signal) })
@@ -64,6 +73,20 @@ export const addPush: AddCommand = (program, then) => {
 function withNbd(command: Command): Command {
   const form = 'unix:PATH or tcp:HOST:PORT'
   return command.option('--nbd <address>', `where NBD clients use the disk: ${form}`, argument(parseNbdAddress))
+}
+
+/** The flags of a pull, with what was not said as false. */
+export function moveFlags(options: Record<string, unknown>) {
+  const [listen, force, resume, discard, delta] = ['listen', 'force', 'resume', 'discard', 'delta'].map(
+    (name) => options[name] === true,
+  ) as [boolean, boolean, boolean, boolean, boolean]
+  return { listen, force, resume, discard, delta }
+}
+
+function retryOption(): Option {
+  return new Option('--retry <seconds>', 'how long a lost peer is looked for')
+    .argParser(value(wholeNumber, 'seconds'))
+    .default(RETRY_SECONDS)
 }
 
 /** What the side takes that has the disk in use. */
@@ -76,4 +99,12 @@ function withUse(command: Command): Command {
       value(wholeNumber, 'milliseconds'),
       PAUSE_MS,
     )
+    .addOption(
+      new Option('--strategy <strategy>', 'when the disk is handed over (default: auto; silo: pre-copy)').choices([
+        'auto',
+        'pre-copy',
+        'post-copy',
+      ] satisfies MigrationStrategy[]),
+    )
+    .option('--deadline <seconds>', 'refuse a move that will take longer', value(wholeNumber, 'seconds'))
 }

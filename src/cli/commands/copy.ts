@@ -11,6 +11,8 @@ import { blockCount } from '../../storage/range.ts'
 import { rootHash } from '../../storage/root-hash.ts'
 import { walkTogether } from '../../storage/sequential-reader.ts'
 import { addressText, type DiskAddress } from '../disk-address.ts'
+import { refuseForeignDisk, refusePartOfDisk } from '../disk-claim.ts'
+import { removeRecord } from '../journal-beside.ts'
 import { type Destination, incomplete, openDestination, openSource, refuseSameFile } from '../open-disk.ts'
 import type { Output } from '../output.ts'
 import { PhaseMeter } from '../phase-progress.ts'
@@ -38,11 +40,15 @@ export interface CopyOptions {
 export async function copy(options: CopyOptions, output: Output, signal: AbortSignal): Promise<void> {
   const startedAt = systemClock.now()
   await refuseSameFile(options.from, options.to)
+  await refusePartOfDisk(options.from)
+  await refuseForeignDisk(options.to)
   const source = await openSource(options.from)
   let destination: Destination | undefined
   let failure: unknown
   try {
     destination = await openDestination(options.to, source.size, { keep: options.changed, force: options.force })
+    // What is written here is another disk than the one that was moved.
+    if (options.to.kind === 'file') await removeRecord(options.to.path)
     const run = new CopyRun(options, source, destination, output, signal)
     const root = await run.copy()
     report(options, run, root, systemClock.now() - startedAt, output)

@@ -1,9 +1,10 @@
-import { errorCode, errorMessage, StorageError } from '../../errors/storage-error.ts'
-import type { LiveMigrationResult } from '../../migration/migrate-live.ts'
+import type { SentDisk } from '../../devices/send-disk.ts'
+import { StorageError } from '../../errors/storage-error.ts'
 import type { Connection } from '../../protocol/connection.ts'
 import type { Output } from '../output.ts'
 import { awaitPeers, type LinkOptions, part } from '../peer-link.ts'
 import { type SourceOptions, SourceSide } from '../source-side.ts'
+import { tellFailure, Visitors } from '../visitors.ts'
 
 /** What `blockferry serve` was asked for. */
 export interface ServeOptions extends SourceOptions {
@@ -11,51 +12,53 @@ export interface ServeOptions extends SourceOptions {
 }
 
 /**
- * Lets clients use a disk until somebody has pulled it, one at a time. A pull that fails leaves everything as it was and the next may come.
+ * Lets clients use a disk until somebody has pulled it, one at a time. A pull that fails leaves everything as it was and the next may come; one that
+ * was cut after the disk was given away is waited for. After a kill the same call goes on from the journal.
  * @throws StorageError `ABORTED` when interrupted before a hand-over; `OPEN_FAILED`, or the failure of a storage
  */
 export async function serve(options: ServeOptions, output: Output, signal: AbortSignal): Promise<void> {
-  const source = await SourceSide.open(options, output)
+  const source = await SourceSide.open(options, options.link.dialect, output)
   let failure: unknown
   try {
-    const live = await new PulledOnce(source, options.link, output).wait(signal)
-    await source.retire()
-    source.report('serve', live)
+    source.report('serve', await new PulledOnce(source, options.link, output).wait(signal))
   } catch (error) {
     failure = error
   }
   await source.close(failure)
 }
 
-/** Waits for pulls until one of them ends with the hand-over. */
+/** Waits for pulls until one of them has everything. */
 class PulledOnce {
   readonly #source: SourceSide
   readonly #link: LinkOptions
   readonly #output: Output
+  readonly #visitors: Visitors
   readonly #visits = new Set<Promise<void>>()
-  #isPulled = false
-  #live: LiveMigrationResult | undefined
+  #sent: SentDisk | undefined
 
   constructor(source: SourceSide, link: LinkOptions, output: Output) {
     this.#source = source
     this.#link = link
     this.#output = output
+    this.#visitors = new Visitors(output, 'somebody else is pulling this disk')
   }
 
-  async wait(signal: AbortSignal): Promise<LiveMigrationResult> {
+  async wait(signal: AbortSignal): Promise<SentDisk> {
     let end = () => {}
     const ended = new Promise<void>((resolve) => {
       end = resolve
     })
     const door = await awaitPeers(this.#link, this.#output, {
       welcome: (connection) => {
-        const visit = this.#visit(connection, signal).finally(() => {
-          this.#visits.delete(visit)
-          if (this.#live) end()
-        })
+        const visit = this.#visitors
+          .welcome(connection, () => this.#visit(connection, signal))
+          .finally(() => {
+            this.#visits.delete(visit)
+            if (this.#sent) end()
+          })
         this.#visits.add(visit)
       },
-      refused: (error) => this.#tell('refused', 'somebody was turned away', error),
+      refused: (error) => this.#visitors.turnedAway('somebody was turned away', error),
     })
     signal.addEventListener('abort', end, { once: true })
     if (signal.aborted) end()
@@ -67,34 +70,38 @@ class PulledOnce {
       // An interrupt during the hand-over itself comes too late; how it ended is known when the visit is over.
       await Promise.all(this.#visits)
     }
-    if (this.#live) return this.#live
-    throw new StorageError('ABORTED', 'interrupted; the disk stays here', { cause: signal.reason })
+    if (this.#sent) return this.#sent
+    throw new StorageError('ABORTED', interruptedText(this.#source), { cause: signal.reason })
   }
 
   async #visit(connection: Connection, signal: AbortSignal): Promise<void> {
-    if (this.#isPulled) {
-      const busy = new StorageError('BUSY', 'somebody else is pulling this disk')
-      this.#tell('refused', 'a second pull was turned away', busy)
-      await part(connection, busy)
+    if (this.#sent) {
+      await part(connection, new StorageError('NOT_OWNER', 'the disk has moved away'))
       return
     }
-    this.#isPulled = true
     this.#output.event('pull', {}, 'a pull has begun')
     let failure: unknown
     try {
-      this.#live = await this.#source.send(connection, signal)
+      const sent = await this.#source.send(connection, signal)
+      if (sent.acknowledged || connection.dialect === 'silo') this.#sent = sent
+      else failure = new StorageError('PEER_LOST', 'the link was lost behind the last word')
     } catch (error) {
-      this.#isPulled = false
       failure = signal.aborted ? new StorageError('ABORTED', 'the source was interrupted') : error
-      if (!signal.aborted) this.#tell('pull-failed', 'a pull failed, the disk stays here', failure)
+    }
+    if (failure !== undefined && !signal.aborted) {
+      const isReleased = this.#source.isReleased
+      const what = isReleased
+        ? 'the disk was given away, and the other side must come back'
+        : 'a pull failed, the disk stays here'
+      tellFailure(this.#output, isReleased ? 'released' : 'pull-failed', what, failure)
     }
     await part(connection, failure)
   }
+}
 
-  #tell(event: string, what: string, error: unknown): void {
-    const code = errorCode(error)
-    const message = errorMessage(error)
-    const line = `${what}: ${message}${code === undefined ? '' : ` [${code}]`}`
-    this.#output.event(event, { code: code ?? null, message }, line)
-  }
+/** What an interrupt leaves behind. */
+export function interruptedText(source: SourceSide): string {
+  return source.isReleased
+    ? 'interrupted; the disk was given away, and the other side has not said that it has everything: start this again'
+    : 'interrupted; the disk stays here'
 }
