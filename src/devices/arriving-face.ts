@@ -18,7 +18,7 @@ export type Admission = 'open' | 'missing' | 'closed'
  */
 export class ArrivingFace extends StorageWrapper {
   readonly #cache: WaitingCache
-  readonly #journal: Pick<DiskJournal, 'digests' | 'forget' | 'forgetBlocks'>
+  readonly #journal: Pick<DiskJournal, 'digests' | 'forget' | 'forgetBlocks' | 'checkpoint'>
   readonly #blockSize: number
   readonly #checkpoints: Checkpoints
   #admission: Admission = 'closed'
@@ -57,6 +57,11 @@ export class ArrivingFace extends StorageWrapper {
       await this.inner.writeAt(bytes, from, options)
       this.#note(from, to, bytes)
     })
+  }
+
+  /** What is known is told with it: else all of it would be told for the first time when the writer waits. */
+  override flush(): Promise<void> {
+    return this.#journal.checkpoint({ flush: () => this.inner.flush() })
   }
 
   /** The source has written these blocks since it sent them. Resolves when nothing remembers what they were. */

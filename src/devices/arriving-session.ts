@@ -138,9 +138,12 @@ export class ArrivingSession implements HandOverParty {
         if (missing === 0) checkRoots(ours, theirs)
         // From here on a block that is known is one that is here.
         if (missing > 0) await this.#forgetMissing()
-        await journal.checkpoint({ flush: () => cache.remote.flush() })
         const root = ours && digestText(ours)
-        await journal.become(prepare(journal.ownership!, { root, missing: missing > 0 }))
+        // The blocks first, then in one write what is known of them and what was promised: the writer waits for this.
+        await journal.checkpoint({
+          flush: () => cache.remote.flush(),
+          ownership: prepare(journal.ownership!, { root, missing: missing > 0 }),
+        })
         return ours
       } catch (error) {
         this.#face.admission = 'open'

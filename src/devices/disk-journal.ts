@@ -1,5 +1,5 @@
 import { Bitfield } from '../bitfield/bitfield.ts'
-import type { Journal } from '../migration/journal/journal.ts'
+import type { CheckpointOptions, Journal } from '../migration/journal/journal.ts'
 import type { Ownership } from '../migration/journal/ownership.ts'
 import type { BlockDigests } from '../storage/block-digests.ts'
 
@@ -30,8 +30,9 @@ export class MemoryJournal implements DiskJournal {
     this.#ownership = next
   }
 
-  async checkpoint({ flush }: { flush?: () => Promise<void> } = {}): Promise<void> {
+  async checkpoint({ flush, ownership }: CheckpointOptions = {}): Promise<void> {
     await flush?.()
+    if (ownership) await this.become(ownership)
   }
 
   async forget(start: number, count: number): Promise<void> {

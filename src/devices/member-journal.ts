@@ -1,4 +1,5 @@
 import type { Bitfield } from '../bitfield/bitfield.ts'
+import type { CheckpointOptions } from '../migration/journal/journal.ts'
 import type { Ownership } from '../migration/journal/ownership.ts'
 import type { BlockDigests } from '../storage/block-digests.ts'
 import type { DiskJournal } from './disk-journal.ts'
@@ -37,8 +38,9 @@ export class MemberJournal implements DiskJournal {
     }
   }
 
-  checkpoint(options?: { flush?: () => Promise<void> }): Promise<void> {
-    return this.#inner.checkpoint(options)
+  async checkpoint(options: CheckpointOptions = {}): Promise<void> {
+    await this.#inner.checkpoint(options)
+    if (options.ownership) this.#ahead = undefined
   }
 
   forget(start: number, count: number): Promise<void> {

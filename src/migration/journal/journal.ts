@@ -37,6 +37,14 @@ export interface JournalOptions {
   readonly life?: Uint8Array
 }
 
+/** What a checkpoint does beside writing what is known. */
+export interface CheckpointOptions {
+  /** Flushes the disk. */
+  readonly flush?: () => Promise<void>
+  /** Whose disk it is from now on. */
+  readonly ownership?: Ownership
+}
+
 /** Bytes that the journal of a disk takes, a storage of exactly this size is its place. Mostly holes: only what is known is written. */
 export function journalBytes(size: number, blockSize: number): number {
   const pages = pageCountOf(size, blockSize)
@@ -146,16 +154,18 @@ export class Journal {
   /**
    * Writes what became known or unknown since the last one. With `flush`, which makes durable whatever was stored in the disk before it is called,
    * the digests noted before this call count even after a power loss; it is called at once, and whoever forgets meanwhile does not wait for it.
+   * With `ownership` as {@link become}, after the flush and in the same write.
    */
-  async checkpoint({ flush }: { flush?: () => Promise<void> } = {}): Promise<void> {
+  async checkpoint({ flush, ownership }: CheckpointOptions = {}): Promise<void> {
     const stamp = this.#slices.stamp
     if (flush) await this.#slices.duringFlush(flush)
     await this.#inLine(async () => {
       if (flush) this.#flushed = Math.max(this.#flushed, stamp)
       await this.#slices.store(this.#life)
       if (flush) this.#slices.settleZeroes()
-      if (flush || this.#slices.mapChanged) await this.#write()
-      if (flush) await this.#slots.flush()
+      if (flush || ownership || this.#slices.mapChanged) await this.#write(ownership ? { ownership } : {})
+      if (flush || ownership) await this.#slots.flush()
+      if (ownership) this.#ownership = ownership
     })
   }
 

@@ -63,11 +63,13 @@ export async function migrate(
   const to = storage('destination', SIZE)
   const there = await open(storage('destination journal', JOURNAL_BYTES))
   const here = await open(storage('source journal', JOURNAL_BYTES))
-  const become = async (side: 'source' | 'destination', ownership: own.Ownership) => {
+  const become = async (side: 'source' | 'destination', ownership: own.Ownership, flush?: () => Promise<void>) => {
     const start = now()
     const entry = { side, ownership, from: start, until: Number.POSITIVE_INFINITY }
     told.push(entry)
-    await (side === 'source' ? here : there).become(ownership)
+    const journal = side === 'source' ? here : there
+    if (flush) await journal.checkpoint({ flush, ownership })
+    else await journal.become(ownership)
     entry.until = now()
   }
   const { local, remote } = createDirtyTracker(from, BLOCK, createWriteIntents(here))
@@ -111,8 +113,7 @@ export async function migrate(
     await all([here.checkpoint(), there.checkpoint()])
   }
   const root = there.digests.root() ? 'e'.repeat(32) : undefined
-  await there.checkpoint({ flush: () => to.flush() })
-  await become('destination', own.prepare(there.ownership!, { root }))
+  await become('destination', own.prepare(there.ownership!, { root }), () => to.flush())
   await become('source', own.release(here.ownership!, { root }))
   await become('destination', own.commit(there.ownership!))
   await become('source', own.acknowledge(here.ownership!))
