@@ -1,5 +1,5 @@
 import { checkInteger, InvalidArgumentError } from '../errors/invalid-argument-error.ts'
-import { StorageError } from '../errors/storage-error.ts'
+import { errorCode, StorageError } from '../errors/storage-error.ts'
 import { convergenceLimits } from '../migration/convergence.ts'
 import type { HandOverContext } from '../migration/live-options.ts'
 import type { StorageProvider } from '../storage/provider.ts'
@@ -167,9 +167,12 @@ export class DeviceGroup {
         }
       }),
     )
-    const failed = ends.find((end) => end.status === 'rejected')
-    // What failed first has ended the others.
-    if (failed) throw run.failure ? run.failure.error : failed.reason
+    const reasons: unknown[] = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason] : []))
+    if (reasons.length > 0) {
+      // What failed first has ended the others.
+      if (run.failure) reasons.unshift(run.failure.error)
+      throw reasons.find((reason) => errorCode(reason) !== 'ABORTED') ?? reasons[0]
+    }
     return ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []))
   }
 

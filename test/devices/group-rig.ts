@@ -1,3 +1,4 @@
+import type { Clock } from '../../src/async/clock.ts'
 import { type Random, seededRandom } from '../../src/async/random.ts'
 import { DeviceGroup } from '../../src/devices/device-group.ts'
 import type { SendGroupOptions } from '../../src/devices/group-options.ts'
@@ -36,6 +37,9 @@ class Computer {
   /** Where the group's record is; its faults are the storage's. */
   readonly record = new FlakyStorage(new MemoryStorage(GROUP_RECORD_BYTES))
   readonly journals: Journal[] = []
+  /** Writes and flushes of all its processes. */
+  writes = 0
+  dieBefore = Number.POSITIVE_INFINITY
   death!: Promise<'dead'>
   #died!: () => void
   #life!: { isOver: boolean }
@@ -71,15 +75,28 @@ class Computer {
   of(inner: StorageProvider): StorageProvider {
     const life = this.#life
     const alive = <Value>(work: () => Promise<Value>): Promise<Value> => (life.isOver ? new Promise(() => {}) : work())
+    const changing = <Value>(work: () => Promise<Value>): Promise<Value> => {
+      if (!life.isOver && ++this.writes === this.dieBefore) this.die()
+      return alive(work)
+    }
     return {
       size: inner.size,
       readAt: (target, offset) => alive(() => inner.readAt(target, offset)),
-      writeAt: (data, offset) => alive(() => inner.writeAt(data, offset)),
-      zeroAt: (offset, length) => alive(() => inner.zeroAt!(offset, length)),
-      flush: () => alive(() => inner.flush()),
+      writeAt: (data, offset) => changing(() => inner.writeAt(data, offset)),
+      zeroAt: (offset, length) => changing(() => inner.zeroAt!(offset, length)),
+      flush: () => changing(() => inner.flush()),
       close: async () => {},
       cancelWrites: () => {},
     }
+  }
+}
+
+/** Virtual time runs away while something real is awaited, such as a proof: nobody asks meanwhile whether the peer is alive. */
+function patient(clock: Clock): Clock {
+  return {
+    now: () => clock.now(),
+    yield: () => clock.yield(),
+    sleep: (ms, signal) => (ms < 5000 ? clock.sleep(ms, signal) : new Promise(() => {})),
   }
 }
 
@@ -153,7 +170,10 @@ export class GroupRig {
           if (++sends === blow?.send && blow.at === at) {
             this.struck = true
             if (blow.kind === 'kill-source') this.near.die()
-            if (blow.kind === 'kill-destination') this.far.die()
+            if (blow.kind === 'kill-destination') {
+              this.far.die()
+              this.received = undefined
+            }
             sever()
           }
           if (at === 'source') for (const part of parts) this.bytesSent += part.length
@@ -161,7 +181,9 @@ export class GroupRig {
         },
       }
     }
-    const { clock, dialect } = this
+    void this.near.death.then(sever)
+    const { dialect } = this
+    const clock = patient(this.clock)
     const [near, far] = await Promise.all([
       openConnection([counted(a, 'source')], { role: 'dialer', clock, dialect }),
       openConnection([counted(b, 'destination')], { role: 'listener', clock, dialect }),
