@@ -18,6 +18,8 @@ export class OwnedFace extends StorageWrapper {
   readonly #cache: WaitingCache
   readonly #journal: DiskJournal
   readonly #intents: WriteIntents | undefined
+  /** Something was written since the journal was last told, while blocks were missing. */
+  #isUntold = false
   zeroAt?: (offset: number, length: number) => Promise<number>
 
   constructor(cache: WaitingCache, journal: DiskJournal) {
@@ -36,13 +38,25 @@ export class OwnedFace extends StorageWrapper {
   }
 
   override async flush(): Promise<void> {
-    if (!this.#isIncomplete) return this.inner.flush()
+    if (!this.#isUntold || !this.#isIncomplete) return this.inner.flush()
+    this.#isUntold = false
+    try {
+      await this.#tell()
+    } catch (error) {
+      this.#isUntold = true
+      throw error
+    }
+  }
+
+  /** Also a block that has arrived and was written then must be told: what is not known to be here would be fetched again. */
+  async #tell(): Promise<void> {
     const { digests } = this.#journal
     const own = this.#cache.ownBlocks()
     try {
       await this.inner.flush()
+      // Everything has come meanwhile, and digests are those of what is stored.
+      if (!this.#isIncomplete) return
       own.andNot(digests.known)
-      if (own.isEmpty()) return
       own.forEachRun((start, count) => {
         for (let block = start; block < start + count; block++) digests.noteDigest(block, WRITTEN_HERE)
       })
@@ -57,7 +71,14 @@ export class OwnedFace extends StorageWrapper {
   }
 
   async #write(offset: number, length: number, work: () => Promise<number>): Promise<number> {
-    if (!this.#intents || this.#isIncomplete) return work()
+    if (this.#isIncomplete) {
+      try {
+        return await work()
+      } finally {
+        this.#isUntold = true
+      }
+    }
+    if (!this.#intents) return work()
     try {
       await this.#intents.beforeWrite(offset, length)
       return await work()

@@ -67,6 +67,36 @@ describe('a disk that is handed over before its blocks have moved', () => {
     expect(await compareDisks(machines.shadow, machines.far.disk, BLOCK)).toMatchObject({ bytes: 0 })
   })
 
+  test('keeps a flushed write into a block that had just arrived, when the new owner is killed then', async () => {
+    const machines = new TwoMachines(seededRandom(3))
+    await machines.bootSource()
+    machines.bootDestination()
+    let writing: Promise<void> | undefined
+    const bytes = new Uint8Array(100).fill(0xab)
+    const offset = 250 * BLOCK + 10
+    const progressHandler = () => {
+      if (!machines.destinationIsOpen || writing) return
+      writing = (async () => {
+        const { disk } = machines.arriving
+        await disk.writeAt(bytes, offset)
+        await disk.flush()
+        machines.far.die()
+      })()
+    }
+    const options = { strategy, progressHandler, progressIntervalMs: 0 } as const
+    const connection = await machines.connect()
+    const first = machines.move(connection, options)
+    void machines.far.death.then(() => connection.far.rw.abort(new Error('killed')))
+    await first
+    await writing
+    machines.shadow.writeAtSync(bytes, offset)
+    machines.bootDestination()
+    await machines.reopenDestination()
+    await machines.move(await machines.connect(), { strategy })
+    await machines.arriving.whole
+    expect(await compareDisks(machines.shadow, machines.far.disk, BLOCK)).toMatchObject({ bytes: 0 })
+  })
+
   test.each(blows)('survives a $kind before any send of the $at', { timeout: 60_000 }, async (blow) => {
     let send = 1
     for (; await strikeOnce({ ...blow, send }); send++) expect(send).toBeLessThan(1000)
