@@ -5,6 +5,7 @@ import type { Packet } from '../../../src/protocol/packets/packet.ts'
 import { HASH_LOCATIONS } from '../../../src/protocol/packets/write-at-hash.ts'
 
 const u8 = fc.integer({ min: 0, max: 0xff })
+const u16 = fc.integer({ min: 0, max: 0xffff })
 const u32 = fc.integer({ min: 0, max: 0xffffffff })
 const size = fc.integer({ min: 1, max: 0xffffffff })
 const u53 = fc.maxSafeNat()
@@ -15,6 +16,7 @@ const hash = fc.uint8Array({ minLength: 32, maxLength: 32 })
 const id = fc.uint8Array({ minLength: 16, maxLength: 16 })
 const root = fc.option(id, { nil: undefined })
 const text = fc.string({ unit: 'grapheme', maxLength: 20 })
+const code = fc.stringMatching(/^[A-Z_]{0,20}$/)
 const blocks = fc.array(u32, { maxLength: 20 }).map((list) => Uint32Array.from(list))
 const info = { kind: fc.constant('dev-info'), size: u53, blockSize: size, name: text, schema: text } as const
 const write = fc.constant('write-at')
@@ -115,6 +117,25 @@ export const anyPacket: fc.Arbitrary<Packet> = fc.oneof(
   fc.record({ kind: fc.constant('prepare'), epoch: u53, missingBlocks: u53, root }),
   fc.record({ kind: fc.constantFrom('prepare-response', 'complete'), root }),
   fc.record({ kind: fc.constantFrom('commit', 'cancel'), epoch: u53 }),
+  fc.record({
+    kind: fc.constant('hello'),
+    version: u16,
+    required: u32,
+    offered: u32,
+    largestPayload: u32,
+    window: u32,
+    hasSecret: fc.boolean(),
+    nonce: id,
+  }),
+  fc.record({ kind: fc.constant('proof'), mac: hash }),
+  fc.record({ kind: fc.constantFrom('farewell', 'failure-response'), code, message: text }),
+  fc.record({
+    kind: fc.constant('acks'),
+    ranges: fc.array(fc.record({ firstId: u32, count: u32 }), { maxLength: 9 }),
+  }),
+  fc.record({ kind: fc.constant('root'), blockSize: u32, digest: id }),
+  fc.record({ kind: fc.constant('root-response'), digest: id }),
+  fc.record({ kind: fc.constantFrom('flush', 'flush-response', 'ping', 'ping-response') }),
   fc.record({
     kind: fc.constantFrom('keep-response', 'commit-response', 'cancel-response', 'complete-response'),
   }),
