@@ -107,6 +107,7 @@ export class DestinationSide {
 
   /** Ends everything in order; what clients were promised is on the disk. */
   async close(): Promise<void> {
+    this.#arriving?.end()
     try {
       await this.#door?.close()
     } finally {

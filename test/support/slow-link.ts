@@ -5,6 +5,8 @@ import { systemClock } from '../../src/async/clock.ts'
 /** A link between two processes that carries so much and no more. */
 export interface SlowLink {
   readonly port: number
+  /** Bytes that came back from behind it so far. */
+  readonly carried: number
   /** From now on it carries all that comes. */
   openUp(): void
   close(): void
@@ -17,6 +19,7 @@ const STEP_BYTES = 65536
 export async function slowLink(port: number, bytesPerSecond: number): Promise<SlowLink> {
   const sockets = new Set<Socket>()
   let isOpen = false
+  let carried = 0
   const server = createServer((near) => {
     const far = connect(port, '127.0.0.1')
     for (const [socket, other] of [
@@ -39,6 +42,7 @@ export async function slowLink(port: number, bytesPerSecond: number): Promise<Sl
         for (let at = 0; at < chunk.length; at += STEP_BYTES) {
           const piece = chunk.subarray(at, at + STEP_BYTES)
           if (!to.write(piece)) await once(to, 'drain')
+          carried += piece.length
           if (!isOpen) await systemClock.sleep((piece.length / bytesPerSecond) * 1000)
         }
       }
@@ -51,6 +55,9 @@ export async function slowLink(port: number, bytesPerSecond: number): Promise<Sl
   await once(server, 'listening')
   return {
     port: (server.address() as AddressInfo).port,
+    get carried() {
+      return carried
+    },
     openUp: () => {
       isOpen = true
     },
