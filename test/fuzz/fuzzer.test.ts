@@ -39,7 +39,7 @@ describe('the fuzzer', () => {
           coverage: coverage as Coverage,
           corpus: [],
           seed: 7,
-          goesOn: () => batches++ < 200,
+          goesOn: () => batches++ < 100,
           trying: () => {},
           kept: () => {},
         })

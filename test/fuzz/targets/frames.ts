@@ -78,12 +78,17 @@ function course(decoder: FrameDecoder, read: (onFrame: (frame: Frame) => void) =
   const frames: Frame[] = []
   try {
     read((frame) => frames.push(frame))
-    decoder.end()
-    return { frames, end: 'whole' }
   } catch (error) {
     const code = errorCode(error)
     if (code !== 'MALFORMED' && code !== 'LIMIT_EXCEEDED') throw error
     return { frames, end: `${code} ${decoder.state}` }
+  }
+  try {
+    decoder.end()
+    return { frames, end: 'whole' }
+  } catch (error) {
+    must(errorCode(error) !== undefined, `a stream that is cut is told by a code: ${String(error)}`)
+    return { frames, end: `cut within the ${decoder.state}` }
   }
 }
 
