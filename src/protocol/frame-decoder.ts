@@ -80,13 +80,13 @@ export class FrameDecoder {
     })
   }
 
-  /** To be called when the stream has ended. @throws StorageError `MALFORMED` when it ended within a frame. */
+  /** To be called when the stream has ended. @throws StorageError `PEER_LOST` when it ended within a frame: who is killed sends no more. */
   end(): void {
     if (this.#state === 'failed') throw this.#failure
     const came = this.#state === 'header' ? this.#headerBytes : this.#filled
     if (this.#state === 'header' && came === 0) return
     const context = { came, expected: this.#state === 'header' ? FRAME_HEADER_BYTES : this.#length }
-    throw new StorageError('MALFORMED', `The stream ended within the ${this.#state} of a frame.`, { context })
+    throw new StorageError('PEER_LOST', `The stream ended within the ${this.#state} of a frame.`, { context })
   }
 
   /** Whether a long payload has begun, which is read to where it stays. */

@@ -242,6 +242,6 @@ describe('a decoder of frames', () => {
     const decoder = new FrameDecoder()
     decodeAll([slice], decoder)
     expect(decoder.state).toBe(state)
-    await expectCode(() => decoder.end(), 'MALFORMED', 'the end')
+    await expectCode(() => decoder.end(), 'PEER_LOST', 'the end')
   })
 })
