@@ -1,6 +1,6 @@
 import { MemoryStorage } from '../../src/sources/memory.ts'
 import type { Benchmark, BenchmarkResult } from './benchmark.ts'
-import { collectGarbage, median, spread } from './measure.ts'
+import { collectGarbage, median, percentile, spread } from './measure.ts'
 import { BLOCK_SIZE, type HandOverTimes, type Manner, PauseRig } from './pause-rig.ts'
 
 const MIB = 2 ** 20
@@ -8,12 +8,6 @@ const GIB = 2 ** 30
 
 /** A link of 1 Gbit/s: of the loopback as it is half the rate would be more than one process writes and another sends. */
 const LINK_BYTES_PER_MS = 125_000
-
-/** The value below which such a share of them lies. */
-export function percentile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.ceil(sorted.length * share) - 1]!
-}
 
 /** `p50 / p99`, in milliseconds. */
 function both(times: readonly HandOverTimes[], of: keyof HandOverTimes): string {

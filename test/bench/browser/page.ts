@@ -1,4 +1,5 @@
 import type { BenchmarkResult } from '../benchmark.ts'
+import { pausing } from './pausing.ts'
 import { transports } from './transports.ts'
 import type { Outcome, StorageBenchmark } from './worker.ts'
 
@@ -17,7 +18,7 @@ function measureStorage(benchmark: StorageBenchmark): Promise<BenchmarkResult> {
 }
 
 /** What benchmarks reach from outside. */
-const bench = { measureStorage, ...transports }
+const bench = { measureStorage, ...transports, ...pausing }
 
 declare global {
   interface Window {
