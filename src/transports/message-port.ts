@@ -1,9 +1,10 @@
 import type { Clock } from '../async/clock.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { Channel } from '../protocol/channel.ts'
-import { PORT_MESSAGE_BYTES, PORT_SEND_BYTES, PORT_SPARE_BYTES, PORT_WINDOW_BYTES } from './limits.ts'
+import { GATHERED_BYTES, PORT_MESSAGE_BYTES, PORT_SEND_BYTES, PORT_SPARE_BYTES, PORT_WINDOW_BYTES } from './limits.ts'
 import type { LinkEvents, MessageLink } from './message-link.ts'
 import { MessagePipe } from './message-pipe.ts'
+import { SpareBuffers } from './spare-buffers.ts'
 
 /**
  * What is asked of a port: a `MessagePort` of a browser or of Node, a `Worker`, or the scope inside a dedicated worker. Everything that arrives
@@ -53,9 +54,7 @@ class PortLink implements MessageLink {
   readonly messageBytes = PORT_MESSAGE_BYTES
   readonly sending = 'kept'
   readonly #port: PortLike
-  /** Buffers that came back, the oldest first. */
-  readonly #spare: ArrayBuffer[] = []
-  #spareBytes = 0
+  readonly #spare = new SpareBuffers(PORT_SPARE_BYTES)
   /** Buffers that go back. */
   readonly #returning = new Set<ArrayBuffer>()
 
@@ -74,7 +73,7 @@ class PortLink implements MessageLink {
       if (data instanceof ArrayBuffer) events.bytes(new Uint8Array(data))
       else if (data instanceof Uint8Array) events.bytes(data)
       else if (Array.isArray(data)) {
-        for (const buffer of data.splice(1)) if (buffer instanceof ArrayBuffer) this.#keep(buffer)
+        for (const buffer of data.splice(1)) if (buffer instanceof ArrayBuffer) this.#spare.give(buffer)
         events.text(String(data[0]))
       } else events.text(String(data))
     })
@@ -94,22 +93,12 @@ class PortLink implements MessageLink {
   }
 
   room(length: number): Uint8Array<ArrayBuffer> {
-    // Not one that is far too large: it may be what the next message needs.
-    const index = this.#spare.findIndex(({ byteLength }) => byteLength >= length && byteLength <= 2 * length)
-    if (index < 0) return new Uint8Array(length)
-    const [buffer] = this.#spare.splice(index, 1)
-    this.#spareBytes -= buffer!.byteLength
-    return new Uint8Array(buffer!, 0, length)
+    return this.#spare.take(length)
   }
 
   giveBack({ buffer }: Uint8Array): void {
-    if (buffer instanceof ArrayBuffer && buffer.byteLength > 0) this.#returning.add(buffer)
-  }
-
-  #keep(buffer: ArrayBuffer): void {
-    this.#spare.push(buffer)
-    this.#spareBytes += buffer.byteLength
-    while (this.#spareBytes > PORT_SPARE_BYTES) this.#spareBytes -= this.#spare.shift()!.byteLength
+    // A small one is not worth the way.
+    if (buffer instanceof ArrayBuffer && buffer.byteLength >= GATHERED_BYTES) this.#returning.add(buffer)
   }
 
   sendText(message: string): void {

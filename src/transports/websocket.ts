@@ -7,9 +7,12 @@ import {
   LINK_WINDOW_BYTES,
   WEBSOCKET_BUFFERED_BYTES,
   WEBSOCKET_MESSAGE_BYTES,
+  WEBSOCKET_SEND_BYTES,
+  WEBSOCKET_SPARE_BYTES,
 } from './limits.ts'
 import type { LinkEvents, MessageLink } from './message-link.ts'
 import { MessagePipe } from './message-pipe.ts'
+import { SpareBuffers } from './spare-buffers.ts'
 
 /** How a {@link webSocketChannel} behaves. */
 export interface WebSocketChannelOptions {
@@ -47,6 +50,7 @@ export interface OpenedWebSocket {
 export function webSocketChannel(socket: WebSocket, options: WebSocketChannelOptions = {}): Channel {
   return new MessagePipe(new WebSocketLink(socket, options), {
     kind: 'websocket',
+    preferredBytes: WEBSOCKET_SEND_BYTES,
     windowBytes: LINK_WINDOW_BYTES,
     largestWindowBytes: LARGEST_LINK_WINDOW_BYTES,
     ...(options.clock ? { clock: options.clock } : {}),
@@ -88,6 +92,7 @@ class WebSocketLink implements MessageLink {
   readonly messageBytes = WEBSOCKET_MESSAGE_BYTES
   readonly sending: 'copied' | 'kept'
   readonly lend?: (message: Uint8Array<ArrayBuffer>) => Promise<void>
+  readonly #spare = new SpareBuffers(WEBSOCKET_SPARE_BYTES)
   readonly #socket: WebSocket
   readonly #options: WebSocketChannelOptions
 
@@ -122,8 +127,18 @@ class WebSocketLink implements MessageLink {
     else queueMicrotask(() => events.lost(new Error('The WebSocket was closed already.')))
   }
 
+  room(length: number): Uint8Array<ArrayBuffer> {
+    return this.#spare.take(length)
+  }
+
   sendBytes(message: Uint8Array<ArrayBuffer>): void {
-    this.#socket.send(message)
+    if (!this.lend) this.#socket.send(message)
+    else {
+      this.lend(message).then(
+        () => this.#spare.give(message.buffer),
+        () => {}, // The socket tells why it has closed.
+      )
+    }
   }
 
   sendText(message: string): void {

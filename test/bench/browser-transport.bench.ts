@@ -1,74 +1,48 @@
+import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
 import type { Page } from 'playwright'
-import { type WebSocket, WebSocketServer } from 'ws'
-import type { Channel } from '../../src/protocol/channel.ts'
-import { listenWebSocket } from '../../src/transports/websocket-server.node.ts'
 import type { Benchmark, BenchmarkResult } from './benchmark.ts'
 import { inChromium } from './in-chromium.ts'
-import { measureBeside } from './measure.ts'
-import { filledDisk, moveOver } from './move-disk.ts'
-import { fillRandom } from './random-bytes.ts'
+import { measureBeside, median } from './measure.ts'
 
 const KIB = 2 ** 10
 const MIB = 2 ** 20
 
-/** MB/s of a disk in Node to a disk in a worker of Chromium, beside the same bytes by hand, which are counted there. */
+/**
+ * MB/s of a disk in another process of Node to a disk in a worker of Chromium, beside the same by hand: read into a buffer of its own for each
+ * message, sent, and written to the disk there. How fast the channel is when nobody reads or stores anything is told beside it.
+ */
 async function overWebSocket(page: Page, toy: boolean): Promise<BenchmarkResult> {
-  const size = (toy ? 4 : 64) * MIB
-  const source = filledDisk(size)
-  const bare = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false })
-  await once(bare, 'listening')
-  const bareUrl = `ws://127.0.0.1:${(bare.address() as AddressInfo).port}`
-  let arrived: (channel: Channel) => void = () => {}
-  const server = await listenWebSocket({
-    protocols: ['blockferry.1'],
-    origins: 'any',
-    onChannel: (channel) => arrived(channel),
-  })
-  const receive = (url: string, role: 'count-bare' | 'store-disk') =>
-    page.evaluate(([url, task]) => window.bench.receiveFrom(url, task), [url, { role, size }] as const)
+  const size = (toy ? 4 : 128) * MIB
+  const peer = fork(fileURLToPath(new URL('./websocket-peer.js', import.meta.url)), [String(size)])
   try {
-    return await measureBeside({
+    const [ports] = (await once(peer, 'message')) as [{ piece: number; disk: number; ours: number }]
+    const rate = async (port: number, role: 'count-bare' | 'store-bare' | 'store-disk'): Promise<number> => {
+      const sent = once(peer, 'message') as Promise<[{ took: number }]>
+      const url = `ws://127.0.0.1:${port}`
+      await page.evaluate(([url, task]) => window.bench.receiveFrom(url, task), [url, { role, size }] as const)
+      const [{ took }] = await sent
+      await page.evaluate(() => window.bench.done())
+      return size / 1000 / took
+    }
+    const idle: number[] = []
+    const result = await measureBeside({
       unit: 'MB/s',
-      runs: toy ? 1 : 5,
+      runs: toy ? 1 : 7,
       better: 'higher',
       limit: async () => {
-        const came = once(bare, 'connection') as Promise<[WebSocket]>
-        await receive(bareUrl, 'count-bare')
-        const [socket] = await came
-        const took = await sendByHand(socket, size)
-        socket.close()
-        return size / 1000 / took
+        idle.push(await rate(ports.piece, 'count-bare'))
+        return rate(ports.disk, 'store-bare')
       },
-      ours: async () => {
-        const came = new Promise<Channel>((resolve) => {
-          arrived = resolve
-        })
-        await receive(`ws://127.0.0.1:${server.port}`, 'store-disk')
-        return size / 1000 / (await moveOver(await came, source))
-      },
+      ours: () => rate(ports.ours, 'store-disk'),
     })
+    const bare = median(idle)
+    const share = (result.value / bare).toFixed(2)
+    return { ...result, note: `${bare.toFixed(0)} MB/s by hand when nothing is read or stored: ratio ${share}` }
   } finally {
-    await server.close()
-    bare.close()
+    peer.kill()
   }
-}
-
-/** Milliseconds until the other side says that all has come. */
-async function sendByHand(socket: WebSocket, size: number): Promise<number> {
-  const piece = new Uint8Array(256 * KIB)
-  fillRandom(piece)
-  const counted = once(socket, 'message')
-  const startedAt = performance.now()
-  const sends: Promise<void>[] = []
-  for (let left = size; left > 0; left -= piece.length) {
-    sends.push(new Promise((resolve, reject) => socket.send(piece, (error) => (error ? reject(error) : resolve()))))
-    // A few at a time keep the socket busy.
-    if (sends.length > 4) await sends.shift()
-  }
-  await counted
-  return performance.now() - startedAt
 }
 
 /** Bytes of one message that the bare data channel is tried with. */

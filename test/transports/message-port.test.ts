@@ -67,27 +67,32 @@ describe('buffers', () => {
   it('are handed back with the next text, once each, when the receiver has given them back', () => {
     const { port, posted, hear } = fakePort()
     const slices: Uint8Array[] = []
-    const channel = messagePortChannel(port, { windowBytes: 8 * 1000 })
+    const channel = messagePortChannel(port, { windowBytes: 800_000 })
     channel.receive((slice) => void slices.push(slice))
-    hear(new ArrayBuffer(700))
+    hear(new ArrayBuffer(70_000))
     channel.giveBack!(slices[0]!)
     channel.giveBack!(slices[0]!)
-    hear(new Uint8Array(new ArrayBuffer(900), 0, 500))
+    hear(new Uint8Array(new ArrayBuffer(90_000), 0, 50_000))
     const [first, second] = slices.map(({ buffer }) => buffer)
-    expect(posted.slice(1)).toEqual([{ message: ['+1712', first], transfer: [first] }])
+    expect(posted.slice(1)).toEqual([{ message: ['+120512', first], transfer: [first] }])
     channel.giveBack!(slices[1]!)
-    hear(new ArrayBuffer(1000))
-    expect(posted.slice(2)).toEqual([{ message: ['+1256', second], transfer: [second] }])
+    hear(new ArrayBuffer(100_000))
+    expect(posted.slice(2)).toEqual([{ message: ['+100256', second], transfer: [second] }])
   })
 
-  it('stay with a receiver that keeps its slices', () => {
+  it.each([
+    ['are kept by the receiver', 100_000, false],
+    ['are small', 16 * 1024 - 1, true],
+  ])('stay where they are when they %s', (_, length, isGivenBack) => {
     const { port, posted, hear } = fakePort()
-    messagePortChannel(port, { windowBytes: 8 * 1000 }).receive(() => {})
-    hear(new ArrayBuffer(1000))
-    expect(posted).toEqual([
-      { message: '+8000', transfer: [] },
-      { message: '+1256', transfer: [] },
-    ])
+    const channel = messagePortChannel(port, { windowBytes: 8 * (16 * 1024 - 1) })
+    channel.receive((slice) => {
+      if (isGivenBack) channel.giveBack!(slice)
+    })
+    hear(new ArrayBuffer(length))
+    hear(new ArrayBuffer(100))
+    expect(posted.map(({ transfer }) => transfer)).toEqual(posted.map(() => []))
+    expect(posted.length).toBeGreaterThan(1)
   })
 
   it('that came back are filled again, if they are not far too large', async () => {

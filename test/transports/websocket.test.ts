@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { WebSocket as NodeWebSocket } from 'ws'
 import { errorCode } from '../../src/errors/storage-error.ts'
 import type { Channel } from '../../src/protocol/channel.ts'
+import { WEBSOCKET_MESSAGE_BYTES } from '../../src/transports/limits.ts'
 import { connectWebSocket } from '../../src/transports/websocket-client.node.ts'
 import { type ListenWebSocketOptions, listenWebSocket } from '../../src/transports/websocket-server.node.ts'
 import { type ChannelPair, channelConformance } from '../conformance/channel.ts'
@@ -173,8 +174,8 @@ describe('a peer that breaks the rules', () => {
     ['a confirmation of what did not end', 'done', 'MALFORMED'],
     ['a farewell too early', 'bye', 'MALFORMED'],
     ['an empty message', new Uint8Array(0), 'MALFORMED'],
-    ['a message over the limit', new Uint8Array(256 * 1024 + 1), 'PEER_LOST'],
-    ['text over the limit', 'x'.repeat(300_000), 'PEER_LOST'],
+    ['a message over the limit', new Uint8Array(WEBSOCKET_MESSAGE_BYTES + 1), 'PEER_LOST'],
+    ['text over the limit', 'x'.repeat(WEBSOCKET_MESSAGE_BYTES + 1), 'PEER_LOST'],
   ])('ends for %s', async (_, message, code) => {
     const { socket, channel } = await bare()
     socket.send(message)

@@ -4,8 +4,8 @@ export interface BareLink {
   readonly opened?: Promise<void>
   /** Sends a copy of the bytes; resolves when there is room for more. */
   send(bytes: Uint8Array<ArrayBuffer>): Promise<void> | void
-  /** Called with the length of each message. */
-  receive(handler: (length: number) => void): void
+  /** Called with each message. */
+  receive(handler: (message: ArrayBuffer) => void): void
   close(): void
 }
 
@@ -19,7 +19,7 @@ const BUFFERED_BYTES = 2 ** 20
 export function barePort(port: MessagePort): BareLink {
   let free = PORT_MESSAGES
   let wake = () => {}
-  let handler = (_: number) => {}
+  let handler = (_: ArrayBuffer) => {}
   port.onmessage = ({ data }: MessageEvent<ArrayBuffer | undefined>) => {
     if (data === undefined) {
       free++
@@ -27,7 +27,7 @@ export function barePort(port: MessagePort): BareLink {
       return
     }
     port.postMessage(undefined)
-    handler(data.byteLength)
+    handler(data)
   }
   return {
     send: (bytes) => {
@@ -49,10 +49,10 @@ export function barePort(port: MessagePort): BareLink {
 
 /** A data channel, which has an event for room. */
 export function bareDataChannel(channel: RTCDataChannel): BareLink {
-  let handler = (_: number) => {}
+  let handler = (_: ArrayBuffer) => {}
   channel.binaryType = 'arraybuffer'
   channel.bufferedAmountLowThreshold = BUFFERED_BYTES / 2
-  channel.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => handler(data.byteLength)
+  channel.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => handler(data)
   const happens = (type: 'open' | 'bufferedamountlow') =>
     new Promise<void>((resolve) => channel.addEventListener(type, () => resolve(), { once: true }))
   return {
@@ -74,7 +74,7 @@ export function bareWebSocket(socket: WebSocket): BareLink {
   return {
     send: (bytes) => socket.send(bytes),
     receive: (handler) => {
-      socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => handler(data.byteLength)
+      socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => handler(data)
     },
     close: () => socket.close(),
   }
@@ -93,13 +93,18 @@ export async function sendBare(link: BareLink, size: number, piece: Uint8Array<A
   return performance.now() - startedAt
 }
 
-/** Counts what comes, and says one byte when everything is here. */
-export function countBare(link: BareLink, size: number): Promise<void> {
+/** Counts what comes, lets `take` have it, and says one byte when everything is here. */
+export function countBare(
+  link: BareLink,
+  size: number,
+  take: (bytes: Uint8Array, offset: number) => void,
+): Promise<void> {
   return new Promise((resolve) => {
-    let left = size
-    link.receive((length) => {
-      left -= length
-      if (left > 0) return
+    let offset = 0
+    link.receive((message) => {
+      take(new Uint8Array(message), offset)
+      offset += message.byteLength
+      if (offset < size) return
       void link.send(new Uint8Array(1))
       resolve()
     })

@@ -10,7 +10,7 @@ import { type BareLink, bareDataChannel, barePort, bareWebSocket, countBare, sen
 
 /** What one end of a link does: by hand, or with a disk. */
 export interface Task {
-  readonly role: 'send-bare' | 'count-bare' | 'send-disk' | 'store-disk'
+  readonly role: 'send-bare' | 'count-bare' | 'store-bare' | 'send-disk' | 'store-disk'
   /** Bytes of the disk. */
   readonly size: number
   /** Bytes of one message, by hand. */
@@ -37,7 +37,7 @@ function keptDestination(size: number): MemoryStorage {
 /** Prepares for a task, so that a run measures only itself. */
 export function prepare({ role, size }: Task): void {
   if (role === 'send-disk') source ??= filledDisk(size)
-  if (role === 'store-disk') keptDestination(size)
+  if (role === 'store-disk' || role === 'store-bare') keptDestination(size)
 }
 
 /** Does it; resolves with the milliseconds it took, as far as this end sees them. */
@@ -50,8 +50,9 @@ export async function run(task: Task, link: Link): Promise<number> {
     return 0
   }
   const bare = bareOf(object)
-  if (role === 'count-bare') {
-    await countBare(bare, size)
+  if (role === 'count-bare' || role === 'store-bare') {
+    const store = role === 'store-bare' ? keptDestination(size) : undefined
+    await countBare(bare, size, (bytes, offset) => store?.writeAtSync(bytes, offset))
     return 0
   }
   const piece = new Uint8Array(messageBytes)

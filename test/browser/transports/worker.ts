@@ -1,3 +1,4 @@
+import { takeDataChannel } from '../../../src/transports/data-channel-transfer.ts'
 import { messagePortChannel } from '../../../src/transports/message-port.ts'
 import { dataChannelChannel } from '../../../src/transports/webrtc.ts'
 import { serveChannel } from './far-channel.ts'
@@ -14,5 +15,8 @@ export interface WorkerTask {
 addEventListener('message', ({ data }: MessageEvent<WorkerTask>) => {
   const { port, dataChannel, maxMessageSize, wire } = data
   if (port) serveChannel(messagePortChannel(port), portWire(wire))
-  if (dataChannel) serveChannel(dataChannelChannel(dataChannel, { maxMessageSize: maxMessageSize! }), portWire(wire))
+  if (dataChannel) {
+    const taken = takeDataChannel(dataChannel, { isAnnounced: true })
+    serveChannel(dataChannelChannel(taken, { maxMessageSize: maxMessageSize! }), portWire(wire))
+  }
 })
