@@ -1,0 +1,49 @@
+// Makes one file of the simulator and the shipped code, for Node and for a page: `build/simulation/*.mjs`.
+import { mkdirSync } from 'node:fs'
+import { join, relative, sep } from 'node:path'
+import { build } from 'vite'
+import { project } from '../../demo/install.mjs'
+
+/** Nothing in a simulation may ask the machine for the time: whoever does so was not given the clock. */
+const CLOCK_TRAP = `
+export const systemClock = {
+  now() { throw new Error('the wall clock was asked for the time') },
+  sleep() { throw new Error('the wall clock was asked to wake somebody') },
+  yield() { throw new Error('the wall clock was asked for a turn') },
+}
+`
+
+/**
+ * `change(path, text)` may return another text for a file of the repository; the file itself stays as it is.
+ * @returns the path of the bundle
+ */
+export async function bundleSimulator(name, change) {
+  const folder = join(project, 'build/simulation')
+  mkdirSync(folder, { recursive: true })
+  await build({
+    configFile: false,
+    root: project,
+    logLevel: 'error',
+    plugins: [
+      {
+        name: 'simulated',
+        enforce: 'pre',
+        transform(text, id) {
+          const path = relative(project, id.split('?')[0]).split(sep).join('/')
+          if (path === 'src/async/clock.ts') return CLOCK_TRAP
+          return change?.(path, text)
+        },
+      },
+    ],
+    build: {
+      outDir: folder,
+      emptyOutDir: false,
+      target: 'es2022',
+      minify: false,
+      lib: { entry: join(project, 'test/simulation/command.ts'), formats: ['es'], fileName: () => `${name}.mjs` },
+      rollupOptions: { output: { codeSplitting: false } },
+      reportCompressedSize: false,
+    },
+  })
+  return join(folder, `${name}.mjs`)
+}

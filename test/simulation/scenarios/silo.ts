@@ -1,0 +1,344 @@
+import { type ReceivedDisk, receiveDisk } from '../../../src/devices/receive-disk.ts'
+import { sendDisk } from '../../../src/devices/send-disk.ts'
+import { errorCode, errorMessage } from '../../../src/errors/storage-error.ts'
+import { createDirtyTracker, type DirtyTracker } from '../../../src/modules/dirty-tracker.ts'
+import { VolatilityMonitor } from '../../../src/orders/volatility-monitor.ts'
+import { openConnection } from '../../../src/protocol/connection.ts'
+import type { StorageProvider } from '../../../src/storage/provider.ts'
+import { Application, planWorkload, type Workload } from '../application.ts'
+import type { FaultKind } from '../faults.ts'
+import type { HardwareDisk } from '../hardware-disk.ts'
+import type { Link, LinkTraits } from '../link.ts'
+import type { Machine } from '../machine.ts'
+import type { Shadow } from '../shadow.ts'
+import { Violation } from '../violation.ts'
+import { demand, type World } from '../world.ts'
+
+const FAULTS: readonly FaultKind[] = [
+  ...(['cut', 'stall', 'read fails', 'write fails', 'flush fails', 'short read', 'short write'] as const),
+  ...(['torn write', 'full', 'slow', 'hide', 'abort', 'kill source', 'kill destination'] as const),
+  ...(['power of source', 'power of destination'] as const),
+]
+
+const DISK_FAULTS = [
+  ...(['read fails', 'write fails', 'flush fails', 'short read', 'short write', 'torn write', 'full'] as const),
+]
+
+/** Attempts after which no fault happens any more, and after which a move must have succeeded. */
+const FAULTY_ATTEMPTS = 6
+const MOST_ATTEMPTS = 14
+
+/** A disk goes to a peer that speaks Silo: one connection an attempt, an event as the last word, nothing kept for the next attempt. */
+export async function moveToSilo(world: World): Promise<void> {
+  await new SiloMove(world).run()
+}
+
+/** How the two sides are set up. */
+interface Setup {
+  readonly windowBytes: number | undefined
+  readonly volatile: boolean
+  readonly runBytes: number | undefined
+  readonly concurrency: number | undefined
+  readonly maxRounds: number
+  readonly maxPauseMs: number
+}
+
+class SiloMove {
+  readonly #world: World
+  readonly #setup: Setup
+  readonly #shadow: Shadow
+  readonly #sourceDisk: HardwareDisk
+  #tracker!: DirtyTracker
+  #order: VolatilityMonitor | undefined
+  #sourceApplication!: Application
+  #sourceWork: Workload
+  #destinationDisk: HardwareDisk | undefined
+  #destinationApplication: Application | undefined
+  #destinationWork: Workload
+  #received: ReceivedDisk | undefined
+  #abort = new AbortController()
+  /** When the source last took its dirty set, and since when each block over there is no older than it. */
+  #syncedAt = 0
+  #since: number[] = []
+  /** The destination owns the disk: from here on only its content counts. */
+  #isOver = false
+  #writtenAt = -1
+  /** The moment of the step before. */
+  #before = 0
+  #sourceFailed = false
+  /** No limit of the source's own stops it any more. */
+  #isPatient = false
+
+  constructor(world: World) {
+    this.#world = world
+    const { plan, geometry } = world
+    this.#setup = {
+      windowBytes: plan.pick([undefined, 2 * geometry.blockSize, undefined, 600]),
+      volatile: plan.below(3) === 2,
+      runBytes: plan.pick([undefined, geometry.blockSize, 4 * geometry.blockSize]),
+      concurrency: plan.pick([undefined, 1, 2]),
+      maxRounds: plan.pick([30, 3, 1]),
+      maxPauseMs: plan.pick([500, 5000, 20]),
+    }
+    world.planFaults(FAULTS)
+    this.#sourceDisk = world.disk('source', world.diskTraits())
+    this.#shadow = world.fill(this.#sourceDisk)
+    this.#sourceWork = planWorkload(plan, geometry, 12)
+    this.#destinationWork = planWorkload(plan, geometry, 8)
+  }
+
+  async run(): Promise<void> {
+    const world = this.#world
+    world.scheduler.watch = () => {
+      this.#lookAtOwners()
+      world.applyFaults()
+    }
+    world.onFault = ({ kind }) => {
+      if (kind === 'abort') this.#abort.abort()
+      if (kind === 'kill source' || kind === 'power of source') this.#killSource(kind === 'power of source')
+      if (kind === 'kill destination' || kind === 'power of destination')
+        this.#killDestination(kind === 'power of destination')
+    }
+    this.#openSource()
+    // Over two lanes blocks could come before the list that voids their older copies: that dialect does not tell them apart.
+    const link = { ...world.linkTraits(), lanes: 1 }
+    for (let attempt = 1; !this.#isOver; attempt++) {
+      if (attempt > FAULTY_ATTEMPTS) world.stopFaults()
+      demand('it arrives', attempt <= MOST_ATTEMPTS, 'The disk does not arrive although no fault happens any more.')
+      await this.#attempt(link, attempt)
+    }
+    await this.#checkEnd()
+  }
+
+  async #attempt(traits: LinkTraits, attempt: number): Promise<void> {
+    const { machines, scheduler } = this.#world
+    if (!machines.source.alive) {
+      this.#world.restart('source')
+      this.#openSource()
+    }
+    if (!machines.destination.alive) this.#world.restart('destination')
+    scheduler.note(`attempt ${attempt}`)
+    const link = this.#world.connect(traits)
+    this.#isPatient = attempt > FAULTY_ATTEMPTS
+    this.#abort = new AbortController()
+    this.#sourceFailed = false
+    const { source, destination } = machines
+    await Promise.all([during(source, this.#send(source, link)), during(destination, this.#receive(destination, link))])
+    if (this.#isOver) return
+    this.#destinationWork = this.#destinationApplication?.rest ?? this.#destinationWork
+    this.#destinationApplication?.stop()
+    this.#destinationApplication = undefined
+    // Long enough for whoever runs it to see whether the destination has taken the disk over all the same.
+    await new Promise<void>((resolve) => scheduler.in(5000, 'a while passes', resolve))
+  }
+
+  #openSource(): void {
+    const { geometry, machines, scheduler } = this.#world
+    const machine = machines.source
+    this.#tracker = createDirtyTracker(this.#sourceDisk.open(machine), geometry.blockSize)
+    const { local, remote } = this.#tracker
+    const sync = remote.sync.bind(remote)
+    remote.sync = () => {
+      this.#syncedAt = this.#shadow.now()
+      scheduler.note(`source takes ${remote.dirtyBlocks} dirty blocks`)
+      return sync()
+    }
+    this.#order = this.#setup.volatile
+      ? new VolatilityMonitor(local, geometry.blockSize, { clock: machine })
+      : undefined
+    const disk: StorageProvider = this.#order ?? local
+    const mayFail = () => this.#world.met(...DISK_FAULTS)
+    const parts = { machine, disk, shadow: this.#shadow, mayFail, isJudged: () => !this.#isOver }
+    this.#sourceApplication = new Application(parts, this.#sourceWork)
+  }
+
+  #killSource(power: boolean): void {
+    const { machines } = this.#world
+    if (!machines.source.alive || this.#isOver) return
+    machines.source.end()
+    this.#sourceWork = this.#sourceApplication.rest
+    if (power) this.#sourceDisk.losePower()
+    if (power) this.#shadow.losePower()
+    else this.#shadow.kill()
+  }
+
+  #killDestination(power: boolean): void {
+    const { machines } = this.#world
+    if (!machines.destination.alive) return
+    machines.destination.end()
+    if (power) this.#destinationDisk?.losePower()
+    if (!this.#isOver) return
+    if (power) this.#shadow.losePower()
+    else this.#shadow.kill()
+  }
+
+  async #send(machine: Machine, link: Link): Promise<void> {
+    const { windowBytes, runBytes, concurrency, maxRounds, maxPauseMs } = this.#setup
+    const { scheduler } = machine
+    try {
+      const role = { dialect: 'silo', role: 'dialer', clock: machine } as const
+      const connection = await openConnection(link.near, role)
+      if (windowBytes !== undefined) connection.rw.limitWindow(windowBytes)
+      try {
+        await sendDisk({
+          connection,
+          source: this.#tracker.remote,
+          name: 'disk',
+          clock: machine,
+          signal: this.#abort.signal,
+          maxRounds: this.#isPatient ? 30 : maxRounds,
+          maxPauseMs: this.#isPatient ? 60_000 : maxPauseMs,
+          ...(this.#order ? { order: this.#order } : {}),
+          ...(runBytes === undefined ? {} : { runBytes }),
+          ...(concurrency === undefined ? {} : { concurrency: { any: concurrency } }),
+        })
+        if (!machine.alive) return
+        scheduler.note('source: handed over')
+        demand('one owner', this.#isOver, 'The source has handed over what the destination does not own.')
+        await connection.close()
+      } catch (error) {
+        if (error instanceof Violation) throw error
+        await this.#sendFailed(machine, error)
+        await connection.close(error)
+      }
+    } catch (error) {
+      if (error instanceof Violation || !machine.alive) throw error
+      await this.#sendFailed(machine, error)
+    }
+  }
+
+  async #sendFailed(machine: Machine, error: unknown): Promise<void> {
+    if (!machine.alive) return
+    this.#sourceFailed = true
+    machine.scheduler.note(`source: failed with ${text(error)}`)
+    this.#demandReason(error)
+    const { state } = this.#tracker.local
+    demand('the source runs on', this.#isOver || state === 'open', `The move has failed, and the source is ${state}.`)
+  }
+
+  async #receive(machine: Machine, link: Link): Promise<void> {
+    const { scheduler } = machine
+    this.#since = Array.from({ length: this.#blocks }, () => this.#shadow.now())
+    this.#received = undefined
+    try {
+      const role = { dialect: 'silo', role: 'listener', clock: machine } as const
+      const connection = await openConnection(link.far, role)
+      try {
+        const received = await receiveDisk({ connection, create: () => this.#place(machine) })
+        this.#use(machine, received)
+        await received.handedOver
+        scheduler.note('destination: owns the disk')
+        await connection.rw.ended
+      } catch (error) {
+        if (!(error instanceof Violation)) {
+          scheduler.note(`destination: failed with ${text(error)}`)
+          this.#demandReason(error)
+          await connection.close(error)
+        } else throw error
+      }
+    } catch (error) {
+      if (error instanceof Violation) throw error
+      scheduler.note(`destination: failed with ${text(error)}`)
+    }
+  }
+
+  #place(machine: Machine): StorageProvider {
+    this.#destinationDisk = this.#world.disk('destination', this.#world.diskTraits())
+    return this.#destinationDisk.open(machine)
+  }
+
+  /** The application over there uses the disk at once. */
+  #use(machine: Machine, received: ReceivedDisk): void {
+    this.#received = received
+    const { blockSize } = this.#world.geometry
+    const { remote } = received.cache
+    const invalidate = remote.invalidate.bind(remote)
+    remote.invalidate = (blocks) => {
+      const list = Array.from(blocks as Iterable<number>)
+      for (const block of list) this.#since[block] = this.#syncedAt
+      machine.scheduler.note(`destination: blocks ${list.join(' ')} are void`)
+      invalidate(list)
+    }
+    const since = (offset: number, length: number) =>
+      this.#isOver
+        ? Number.POSITIVE_INFINITY
+        : Math.min(...this.#since.slice(Math.floor(offset / blockSize), Math.ceil((offset + length) / blockSize)))
+    this.#destinationApplication = new Application(
+      {
+        machine,
+        disk: received.disk,
+        shadow: this.#shadow,
+        since,
+        mayFail: () => !this.#isOver || this.#world.met(...DISK_FAULTS),
+        isOwner: () => this.#isOver,
+      },
+      this.#destinationWork,
+    )
+  }
+
+  /** After every step: who may write. */
+  #lookAtOwners(): void {
+    const { source, destination } = this.#world.machines
+    const before = this.#before
+    this.#before = this.#shadow.now()
+    if (!destination.alive || this.#received?.disk.state !== 'open') return
+    if (!this.#isOver) this.#takenOver(before)
+    const both = source.alive && this.#tracker.local.state === 'open'
+    demand('one owner', !both || this.#sourceFailed, 'Both sides can write.')
+    demand('one owner', this.#sourceDisk.writtenAt === this.#writtenAt || this.#sourceFailed, 'The source writes on.')
+  }
+
+  /** The gate over there has just opened: all must be there, and stay there if the power fails now. */
+  #takenOver(before: number): void {
+    this.#isOver = true
+    this.#writtenAt = this.#sourceDisk.writtenAt
+    this.#world.scheduler.note('the disk is taken over')
+    const wrong = this.#shadow.wrong(this.#destinationDisk!.durable, 0, before)
+    demand('nothing is lost', wrong === undefined, `The destination takes over what is not durable there: ${wrong}`)
+  }
+
+  async #checkEnd(): Promise<void> {
+    const { machines, scheduler } = this.#world
+    // The last word was lost: in this dialect nobody can tell who owns the disk, and both may have written.
+    if (this.#sourceFailed) return
+    if (!machines.destination.alive) {
+      const wrong = this.#shadow.wrong(this.#destinationDisk!.bytes, 0, this.#shadow.now())
+      demand('nothing is lost', wrong === undefined, `After the destination was killed: ${wrong}`)
+      return
+    }
+    this.#world.stopFaults()
+    scheduler.note('the applications come to an end')
+    await this.#destinationApplication?.done
+    const bytes = new Uint8Array(this.#world.geometry.size)
+    const calledAt = this.#shadow.now()
+    await this.#received!.disk.readAt(bytes, 0)
+    const wrong = this.#shadow.wrong(bytes, 0, calledAt)
+    demand('reads are right', wrong === undefined, `In the end the disk is wrong: ${wrong}`)
+  }
+
+  /** Without any fault only a busy writer may stop a move. */
+  #demandReason(error: unknown): void {
+    const { happened } = this.#world
+    const soft = errorCode(error) === 'DID_NOT_CONVERGE' || this.#sourceFailed
+    demand(
+      'moves succeed',
+      soft || [...happened].some((kind) => kind !== 'slow'),
+      `Failed without a fault: ${text(error)}`,
+    )
+  }
+
+  get #blocks(): number {
+    return Math.ceil(this.#world.geometry.size / this.#world.geometry.blockSize)
+  }
+}
+
+/** The work of a process, for as long as it lives. */
+function during(machine: Machine, work: Promise<void>): Promise<void> {
+  if (!machine.alive) return Promise.resolve()
+  const ended = new Promise<void>((resolve) => machine.onEnd(resolve))
+  return Promise.race([work.catch((error: unknown) => (machine.alive ? Promise.reject(error) : undefined)), ended])
+}
+
+function text(error: unknown): string {
+  return `${errorCode(error) ?? 'no code'}: ${errorMessage(error)}`
+}
