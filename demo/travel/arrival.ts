@@ -1,16 +1,18 @@
 import { systemClock } from '../../src/async/clock.ts'
-import { type ReceivedDisk, receiveDisk } from '../../src/devices/receive-disk.ts'
+import { ArrivingDisk } from '../../src/devices/arriving-disk.ts'
+import type { OfferedDisk } from '../../src/devices/offered-disk.ts'
 import { StorageError } from '../../src/errors/storage-error.ts'
+import { encodeError } from '../../src/errors/wire.ts'
 import { RateMeter } from '../../src/migration/progress.ts'
 import { SyntheticWriter } from '../../src/modules/synthetic-writer.ts'
 import { VolatilityMonitor } from '../../src/orders/volatility-monitor.ts'
 import type { Connection } from '../../src/protocol/connection.ts'
-import type { StorageProvider } from '../../src/storage/provider.ts'
 import { DIRTY, HEAT_SHIFT, HOLDS_DATA, MOVED } from '../block-byte.ts'
 import { formatBytes, formatHex } from '../format.ts'
 import type { StorageKind } from '../mover/settings.ts'
+import { againSecret } from './again-secret.ts'
 import type { FromTraveller, WorkerLink } from './messages.ts'
-import { createDisk } from './travel-disks.ts'
+import { createDisk, type Geometry, reopenDisk, type TravelDisk } from './travel-disks.ts'
 import { openLink } from './worker-link.ts'
 
 /** Bytes of the largest disk that is taken: a demo's are smaller, and what a stranger says must not fill a phone. */
@@ -19,17 +21,27 @@ const LARGEST_DISK_BYTES = 2 ** 30
 /** Bytes per second of the program once it goes on here. */
 const WRITE_RATE = 2 ** 20
 
+/** Reads of blocks that are missing wait so long for the other side to come back: as long as it waits at a link. */
+const RECONNECT_MS = 10 * 60_000
+
 type Send = (message: FromTraveller, transfer?: Transferable[]) => void
 
-/** A disk on its way here, and then one that is written here. */
+/** Where a disk goes. */
+export interface ArrivalOptions {
+  readonly place: StorageKind
+  /** Of the disk that an earlier page had taken a part of. Default: there is none. */
+  readonly geometry?: Geometry
+  readonly intervalMs: number
+}
+
+/** A disk on its way here, over one connection after another, and then one that is written here. */
 export class Arrival {
   readonly #send: Send
-  readonly #place: StorageKind
-  readonly #intervalMs: number
+  readonly #options: ArrivalOptions
   readonly #stop = new AbortController()
   readonly #rate = new RateMeter()
-  #disk: StorageProvider | undefined
-  #received: ReceivedDisk | undefined
+  readonly #arriving: ArrivingDisk
+  #place: TravelDisk | undefined
   #monitor: VolatilityMonitor | undefined
   #writer: SyntheticWriter | undefined
   /** Blocks that have been here, for telling those that must come again from those that have yet to come. */
@@ -37,41 +49,43 @@ export class Arrival {
   #arrived = 0
   #missing = 0
 
-  constructor(place: StorageKind, intervalMs: number, send: Send) {
-    this.#place = place
-    this.#intervalMs = intervalMs
+  constructor(options: ArrivalOptions, send: Send) {
+    this.#options = options
     this.#send = send
+    this.#arriving = new ArrivingDisk({
+      create: async (offer) => (await this.#open(offer)).disk,
+      openJournal: () => this.#place!.journal,
+      reconnectMs: RECONNECT_MS,
+    })
   }
 
-  /** Takes the disk; resolves when it is this side's and the program goes on here. Rejects when it did not get here. */
+  /** Takes the disk over this connection, or what is left of it. */
   async receive(link: WorkerLink): Promise<void> {
     let connection: Connection | undefined
     try {
       connection = await openLink(link, 'dialer')
-      this.#send({ type: 'proved' })
-      const received = await receiveDisk({ connection, create: ({ size }) => this.#create(size) })
-      const { name, size, blockSize } = received
-      this.#seen = new Uint8Array(Math.ceil(size / blockSize))
-      this.#missing = received.cache.missingBlocks
-      this.#received = received
-      this.#send({ type: 'announced', name, size, blockSize })
-      void this.#showAllTheTime()
-      const root = await received.handedOver
-      this.#send({ type: 'got', root: formatHex(root ?? new Uint8Array(0)) })
-      this.#writeOn(received)
+      this.#send({ type: 'proved', again: await againSecret(link.secret, connection.session) })
+      await this.#arriving.attach(connection)
+      this.#announce()
+      void connection.rw.ended.then((error) => this.#part(error))
     } catch (error) {
-      this.#stop.abort()
       await connection?.close(error)
-      await this.#disk?.close()
+      if (!this.#arriving.isPlaced) await this.#place?.close()
       throw error
     }
   }
 
+  /** Goes on with a disk that an earlier page had received, or takes it over without its source. */
+  async use({ geometry, takeOver }: { geometry: Geometry; takeOver: boolean }): Promise<void> {
+    await this.#arriving.open({ name: 'demo', ...geometry })
+    if (takeOver) await this.#arriving.takeOver()
+    this.#announce()
+  }
+
   /** Reads a block that is still missing, or any once none is, and tells how long it took. */
   async read(): Promise<void> {
-    const received = this.#received
-    if (!received) return
-    const { cache, disk, blockSize } = received
+    if (!this.#arriving.isPlaced) return
+    const { cache, disk, blockSize } = this.#arriving
     // From the end, since blocks nobody asks for come from the front.
     let block = cache.numBlocks - 1
     while (block > 0 && cache.isPresent(block)) block--
@@ -84,32 +98,65 @@ export class Arrival {
 
   async clear(): Promise<void> {
     this.#stop.abort()
-    await this.#disk?.close()
+    await this.#place?.close()
   }
 
-  async #create(size: number): Promise<StorageProvider> {
+  async #open({ size, blockSize }: OfferedDisk): Promise<TravelDisk> {
+    const { place, geometry } = this.#options
     if (size > LARGEST_DISK_BYTES) {
       const sentence = `A disk of ${formatBytes(size)} is offered; this page takes up to ${formatBytes(LARGEST_DISK_BYTES)}.`
       throw new StorageError('LIMIT_EXCEEDED', sentence, { context: { size } })
     }
-    this.#disk = await createDisk(this.#place, 'arrival', size)
-    return this.#disk
+    const isBegun = geometry !== undefined && place !== 'memory'
+    if (isBegun && (geometry.size !== size || geometry.blockSize !== blockSize)) {
+      const sentence = `A disk of ${formatBytes(size)} is offered, and what is here is of one of ${formatBytes(geometry.size)}. Discard that first.`
+      throw new StorageError('SIZE_MISMATCH', sentence, { context: { size } })
+    }
+    const own = { size, blockSize }
+    this.#place = isBegun ? await reopenDisk(place, 'arrival', own) : await createDisk(place, 'arrival', own)
+    return this.#place
   }
 
-  #writeOn({ disk, blockSize }: ReceivedDisk): void {
+  /** The disk is known and has a place: shows it from now on. */
+  #announce(): void {
+    const { name, size, blockSize, cache } = this.#arriving
+    this.#send({ type: 'announced', name, size, blockSize })
+    if (this.#seen.length > 0) return
+    this.#seen = new Uint8Array(cache.numBlocks)
+    this.#missing = cache.missingBlocks
+    void this.#showAllTheTime()
+    void this.#goOnHere()
+  }
+
+  /** The program goes on here once the disk is this side's. */
+  async #goOnHere(): Promise<void> {
+    try {
+      const root = await this.#arriving.handedOver
+      this.#send({ type: 'got', root: root ? formatHex(root) : (this.#arriving.journal.ownership?.root ?? '') })
+    } catch {
+      return // Told when the connection ended.
+    }
+    const { disk, blockSize } = this.#arriving
     this.#monitor = new VolatilityMonitor(disk, blockSize)
     this.#writer = new SyntheticWriter(this.#monitor, { bytesPerSecond: WRITE_RATE, pattern: 'zipf', seed: 2 })
     this.#writer.run(this.#stop.signal).catch(() => {}) // Ends with the disk.
   }
 
+  #part(error: unknown): void {
+    const { isOwner, cache } = this.#arriving
+    const share = 1 - cache.missingBlocks / cache.numBlocks
+    this.#send({ type: 'parted', isOwner, share, ...(error === undefined ? {} : { error: encodeError(error) }) })
+  }
+
   async #showAllTheTime(): Promise<void> {
     while (!this.#stop.signal.aborted) {
-      this.#picture(this.#received!)
-      await systemClock.sleep(this.#intervalMs, this.#stop.signal).catch(() => {})
+      this.#picture()
+      await systemClock.sleep(this.#options.intervalMs, this.#stop.signal).catch(() => {})
     }
   }
 
-  #picture({ cache, blockSize }: ReceivedDisk): void {
+  #picture(): void {
+    const { cache, blockSize } = this.#arriving
     const missing = cache.missingBlocks
     // Blocks that became void meanwhile hide as many that came; over a second that is nothing.
     this.#arrived += Math.max(0, this.#missing - missing)

@@ -1,16 +1,19 @@
 import { systemClock } from '../../src/async/clock.ts'
-import { sendDisk } from '../../src/devices/send-disk.ts'
+import { SendingDisk } from '../../src/devices/sending-disk.ts'
+import { errorCode, StorageError } from '../../src/errors/storage-error.ts'
+import { encodeError } from '../../src/errors/wire.ts'
+import { takeOver } from '../../src/migration/journal/ownership.ts'
 import { createDirtyTracker } from '../../src/modules/dirty-tracker.ts'
 import { SyntheticWriter } from '../../src/modules/synthetic-writer.ts'
 import { VolatilityMonitor } from '../../src/orders/volatility-monitor.ts'
-import type { StorageProvider } from '../../src/storage/provider.ts'
 import type { TrackingStorageProvider } from '../../src/storage/tracking-provider.ts'
 import { formatHex } from '../format.ts'
 import { fillDisk } from '../mover/fill.ts'
 import { MoveWatch } from '../mover/move-watch.ts'
 import { Snapshots } from '../mover/snapshots.ts'
+import { againSecret } from './again-secret.ts'
 import type { FromTraveller, TravelSettings, WorkerLink } from './messages.ts'
-import { createDisk } from './travel-disks.ts'
+import { createDisk, reopenDisk, type TravelDisk } from './travel-disks.ts'
 import { openLink } from './worker-link.ts'
 
 /** Bytes of a block: what the library is tuned for. */
@@ -22,14 +25,15 @@ const RUNS = 4
 
 type Send = (message: FromTraveller, transfer?: Transferable[]) => void
 
-/** A disk that is written here, and can be sent away: again and again, until once it has arrived. */
+/** A disk that is written here, and can be sent away: over one connection after another, until it has arrived. */
 export class Departure {
   readonly #send: Send
   readonly #settings: TravelSettings
   readonly #intervalMs: number
   readonly #snapshots: Snapshots
   readonly #stop = new AbortController()
-  #disk: StorageProvider | undefined
+  #place: TravelDisk | undefined
+  #sending: SendingDisk | undefined
   #source: TrackingStorageProvider | undefined
   #monitor: VolatilityMonitor | undefined
   #writer: SyntheticWriter | undefined
@@ -44,46 +48,46 @@ export class Departure {
 
   /** Makes the disk, fills it, and starts the program that writes to it. */
   async prepare(): Promise<void> {
-    const { place, size, writeRate } = this.#settings
-    const disk = await createDisk(place, 'departure', size)
-    this.#disk = disk
-    await fillDisk(disk, {
+    const { place, size } = this.#settings
+    this.#place = await createDisk(place, 'departure', { size, blockSize: BLOCK_SIZE })
+    await fillDisk(this.#place.disk, {
       blockSize: BLOCK_SIZE,
       signal: this.#stop.signal,
       found: (start, end) => this.#snapshots.noteData(start, end),
       turn: () => {},
     })
-    const { local, remote } = createDirtyTracker(disk, BLOCK_SIZE)
-    const monitor = new VolatilityMonitor(local, BLOCK_SIZE)
-    const writer = new SyntheticWriter(monitor, { bytesPerSecond: writeRate, pattern: 'zipf' })
-    this.#source = remote
-    this.#monitor = monitor
-    this.#writer = writer
-    this.#watch = new MoveWatch(remote, monitor, writer)
-    // Once the disk is given away, the write that waits at the gate meets a closed disk; nobody was told that it had been stored.
-    writer.run(this.#stop.signal).catch(() => {})
-    void this.#showAllTheTime()
+    await this.#start(1)
     this.#send({ type: 'prepared' })
   }
 
-  /** Sends it. Rejects when it did not get there; then it is still here, and the program writes on. */
+  /** Opens the disk that an earlier page left, and starts the program unless the disk was given away. */
+  async reopen(options: { takeBack: boolean }): Promise<void> {
+    const { place, size } = this.#settings
+    if (place === 'memory') throw new StorageError('NOT_FOUND', 'A disk in memory ends with its page.')
+    this.#place = await reopenDisk(place, 'departure', { size, blockSize: BLOCK_SIZE })
+    const { journal } = this.#place
+    if (options.takeBack) await journal.become(takeOver(journal.ownership!))
+    // Which blocks hold data would have to be read; nothing is.
+    this.#snapshots.noteData(0, size / BLOCK_SIZE)
+    await this.#start(2)
+    this.#send(this.#sending!.isReleased ? { type: 'released' } : { type: 'prepared' })
+  }
+
+  /** Sends it, or what is left to be sent or said. Rejects when it did not get there. */
   async send(link: WorkerLink): Promise<void> {
     const { linkRate, size } = this.#settings
     const connection = await openLink(link, 'listener', linkRate)
-    this.#send({ type: 'proved' })
+    this.#send({ type: 'proved', again: await againSecret(link.secret, connection.session) })
     const writer = this.#writer!
-    const monitor = this.#monitor!
-    const watch = new MoveWatch(this.#source!, monitor, writer)
+    const watch = new MoveWatch(this.#source!, this.#monitor!, writer)
     this.#watch = watch
     writer.resetLongestWrite()
-    monitor.addAll()
     let phase = ''
     try {
-      const result = await sendDisk({
+      const result = await this.#sending!.send({
         connection,
-        source: this.#source!,
         name: 'demo',
-        order: monitor,
+        order: this.#monitor!,
         runBytes: RUN_BYTES,
         ...(linkRate === 0 ? {} : { concurrency: { any: RUNS } }),
         // On a slow link, the last blocks of a busy program take their time.
@@ -98,22 +102,54 @@ export class Departure {
       })
       this.#stop.abort()
       this.#picture()
+      if (!result.acknowledged) throw new StorageError('PEER_LOST', 'The link was lost behind the last word.')
       const { root, bytesMoved, rounds, durationMs, pauseMs } = result
       const { writes, longestWriteMs } = writer
       const journey = { size, bytesMoved, rounds, durationMs, pauseMs, writes, longestWriteMs }
-      this.#send({ type: 'gave', journey: { ...journey, root: formatHex(root ?? new Uint8Array(0)) } })
+      this.#send({ type: 'gave', journey: { ...journey, root: root ? formatHex(root) : this.#recordedRoot() } })
       await connection.close()
-      await this.#disk?.close()
+      await this.#place?.close()
     } catch (error) {
       await connection.close(error)
       throw error
     }
   }
 
+  /** What the page is to be told of a failure. */
+  failure(error: unknown): FromTraveller {
+    const sending = this.#sending
+    const { digests } = this.#place?.journal ?? {}
+    if (!sending || !digests) return { type: 'failed', error: encodeError(error) }
+    // What the page cannot tell from a lost peer by the code alone.
+    const isReleased = sending.isReleased || errorCode(error) === 'IN_DOUBT'
+    return { type: 'failed', error: encodeError(error), share: digests.knownBlocks / digests.blockCount, isReleased }
+  }
+
   /** Ends the program and the disk. */
   async clear(): Promise<void> {
     this.#stop.abort()
-    await this.#disk?.close()
+    await this.#place?.close()
+  }
+
+  /** A program of another life writes other things. */
+  async #start(seed: number): Promise<void> {
+    const { disk, journal, intents } = this.#place!
+    const { writeRate } = this.#settings
+    const { local, remote } = createDirtyTracker(disk, BLOCK_SIZE, intents)
+    const monitor = new VolatilityMonitor(local, BLOCK_SIZE)
+    const writer = new SyntheticWriter(monitor, { bytesPerSecond: writeRate, pattern: 'zipf', seed })
+    this.#source = remote
+    this.#monitor = monitor
+    this.#writer = writer
+    this.#watch = new MoveWatch(remote, monitor, writer)
+    this.#sending = await SendingDisk.open({ source: remote, journal })
+    // Once the disk is given away, the write that waits at the gate meets a closed disk; nobody was told that it had been stored.
+    if (!this.#sending.isReleased) writer.run(this.#stop.signal).catch(() => {})
+    void this.#showAllTheTime()
+  }
+
+  #recordedRoot(): string {
+    return this.#place?.journal.ownership?.root ?? ''
   }
 
   /** The program writes all the time, and that shows. */

@@ -1,16 +1,20 @@
+import { systemClock } from '../../src/async/clock.ts'
 import { errorCode } from '../../src/errors/storage-error.ts'
 import { encodeError, type WireError } from '../../src/errors/wire.ts'
 import { createInvitation, type Invitation, invitationLink } from '../../src/transports/pairing/invitation.ts'
 import { manualSignalling } from '../../src/transports/pairing/manual.ts'
 import { formatBytes, formatCount, formatDuration, formatRate } from '../format.ts'
 import type { Figures } from '../mover/messages.ts'
+import type { Statement } from '../mover/sentences.ts'
 import type { StorageKind } from '../mover/settings.ts'
 import { HandCarry } from './hand-carry.ts'
 import { LinkBox } from './link-box.ts'
-import type { FromTraveller, ToTraveller } from './messages.ts'
+import type { FromTraveller, ToTraveller, TravelSettings } from './messages.ts'
 import { linkTransfer, type Pair, pair } from './pair.ts'
-import { gaveAway, HOST, hostFailure, pasteProblem } from './sentences.ts'
+import { gaveAway, HOST, hostBreak, hostFailure, isLoss, pasteProblem } from './sentences.ts'
 import { part, pictureInterval, Stage, startTraveller, withdrawMissing } from './stage.ts'
+import type { Finding } from './travel-disks.ts'
+import { meetingOf, noteJourney, type TravelRecord } from './travel-record.ts'
 
 const HTML = `
   <form class="panel" aria-label="What is sent" data-part="settings">
@@ -34,6 +38,9 @@ const HTML = `
     <button type="button" class="quiet" data-part="withdraw" hidden>Withdraw the link</button>
   </form>`
 
+/** Why a way that two know was not gone to its end, and is worth another try. */
+const TRANSIENT: ReadonlySet<string> = new Set(['PEER_LOST', 'BUSY', 'NOT_FOUND', 'OPEN_FAILED'])
+
 const FIGURES = {
   moved: 'sent per second',
   dirty: 'dirty blocks',
@@ -42,6 +49,20 @@ const FIGURES = {
   carried: 'carried over',
   writes: 'writes so far',
 }
+
+/** A disk that an earlier page had. */
+export interface EarlierDisk {
+  readonly record: TravelRecord
+  readonly finding: Finding | undefined
+  /** Although it was given away. */
+  readonly takeBack: boolean
+}
+
+/** Bytes of a block of a disk that never was on its way. */
+const BLOCK_SIZE = 65536
+
+/** Milliseconds until the way to the other side is tried anew, when it was left half way. */
+const ONCE_MORE_MS = 1000
 
 /** `kept`: nobody got the disk, and it can be offered again. `gone`: somebody did. */
 type HostState = 'idle' | 'preparing' | 'waiting' | 'moving' | 'kept' | 'gone'
@@ -57,8 +78,13 @@ export class Host {
   #waiting = new AbortController()
   #pair: Pair | undefined
   #pulledHere = false
+  #settings: TravelSettings | undefined
+  /** How to meet the other side again that was here before. */
+  #again: Invitation | undefined
+  #isReleased = false
+  #isBack = false
 
-  constructor(section: HTMLElement) {
+  constructor(section: HTMLElement, earlier?: EarlierDisk) {
     section.insertAdjacentHTML('beforeend', HTML)
     section.append(this.#stage.element)
     this.#panel = part(section, 'settings')
@@ -78,7 +104,21 @@ export class Host {
       this.#pair?.pullThePlug()
     })
     this.#stage.say(HOST.idle)
-    part(section, 'begin').focus({ preventScroll: true })
+    if (earlier) void this.#reopen(earlier)
+    else part(section, 'begin').focus({ preventScroll: true })
+  }
+
+  async #reopen({ record, finding, takeBack }: EarlierDisk): Promise<void> {
+    const { settings } = record
+    this.#settings = settings
+    for (const name of ['size', 'place', 'writeRate', 'linkRate'] as const) {
+      this.#panel.querySelector<HTMLSelectElement>(`[name=${name}]`)!.value = String(settings[name])
+    }
+    this.#enter('preparing')
+    this.#stage.say(HOST.reopening)
+    this.#again = takeBack ? undefined : await meetingOf(record)
+    const geometry = finding ?? { size: settings.size, blockSize: BLOCK_SIZE }
+    this.#send({ type: 'reopen', settings, geometry, takeBack, intervalMs: pictureInterval() })
   }
 
   #prepare(): void {
@@ -87,24 +127,29 @@ export class Host {
     this.#enter('preparing')
     this.#stage.hideRoot()
     this.#stage.say(HOST.preparing)
+    this.#again = undefined
+    this.#isReleased = false
     const settings = {
       place: String(form.get('place')) as StorageKind,
       size: number('size'),
       writeRate: number('writeRate'),
       linkRate: number('linkRate'),
     }
+    this.#settings = settings
+    noteJourney('departure', { settings, isFilled: false })
     this.#send({ type: 'prepare', settings, intervalMs: pictureInterval() })
   }
 
-  /** Shows a fresh link, waits for somebody to come by it, and sends the disk there. */
-  async #invite(): Promise<void> {
+  /** Shows a link, waits for somebody to come by it, and sends the disk there. One who was here before knows the way. */
+  async #invite(said?: Statement): Promise<void> {
+    const isAgain = this.#again !== undefined
     this.#pulledHere = false
     this.#waiting = new AbortController()
     const { signal } = this.#waiting
     this.#enter('waiting')
-    this.#stage.say(HOST.waiting)
+    this.#stage.say(said ?? (this.#isReleased ? HOST.released : isAgain ? HOST.again : HOST.waiting))
     try {
-      const invitation = await createInvitation()
+      const invitation = this.#again ?? (await createInvitation())
       const manual = manualSignalling((text) => this.#handCarry.show(text))
       this.#handCarry.onPaste = (text) => {
         try {
@@ -126,11 +171,18 @@ export class Host {
       })
     } catch (error) {
       if (errorCode(error) === 'ABORTED') {
+        // Nobody can come by a link that was withdrawn, also not who was here before; by the next one anybody can.
+        if (signal.reason !== 'expired') this.#again = undefined
         this.#enter('kept')
-        this.#stage.say(signal.reason === 'expired' ? HOST.expired : HOST.withdrawn)
+        const why = signal.reason === 'expired' ? HOST.expired : HOST.withdrawn
+        this.#stage.say(this.#isReleased ? HOST.stillReleased : why)
+      } else if (isAgain && TRANSIENT.has(errorCode(error) ?? '')) {
+        await systemClock.sleep(ONCE_MORE_MS)
+        void this.#invite(said)
       } else this.#fail(encodeError(error))
       return
     }
+    this.#isBack = isAgain
     this.#enter('moving')
     this.#stage.say(HOST.proving)
     this.#send({ type: 'send', ...this.#pair.link }, linkTransfer(this.#pair.link))
@@ -146,11 +198,17 @@ export class Host {
   }
 
   #receive(message: FromTraveller): void {
-    if (message.type === 'prepared') void this.#invite()
-    else if (message.type === 'proved') this.#stage.say(HOST.full)
-    else if (message.type === 'phase') this.#stage.say(HOST[message.phase])
+    if (message.type === 'prepared') {
+      this.#note()
+      void this.#invite()
+    } else if (message.type === 'released') {
+      this.#isReleased = true
+      void this.#invite()
+    } else if (message.type === 'proved') void this.#prove(message.again)
+    else if (message.type === 'phase' && !this.#isReleased && !(this.#isBack && message.phase === 'full'))
+      this.#stage.say(HOST[message.phase])
     else if (message.type === 'sending') this.#showSending(message.blocks, message.figures)
-    else if (message.type === 'failed') this.#fail(message.error)
+    else if (message.type === 'failed') this.#part(message)
     else if (message.type === 'gave') {
       this.#enter('gone')
       this.#stage.say(gaveAway(message.journey))
@@ -160,6 +218,27 @@ export class Host {
       this.#stage.put('moved', '–')
       this.#stage.put('left', '–')
     }
+  }
+
+  /** The other side has the secret; from now on the two have another one, for meeting again. */
+  async #prove(meeting: string): Promise<void> {
+    this.#stage.say(this.#isReleased ? HOST.released : this.#isBack ? HOST.resumed : HOST.full)
+    this.#again = await meetingOf({ meeting })
+    this.#note(meeting)
+  }
+
+  #note(meeting?: string): void {
+    const settings = this.#settings!
+    noteJourney('departure', { settings, isFilled: true, ...(meeting === undefined ? {} : { meeting }) })
+  }
+
+  /** A connection that was only lost is waited for anew; nothing else can be done about it, and nothing is lost by it. */
+  #part({ error, share = 0, isReleased = false }: Extract<FromTraveller, { type: 'failed' }>): void {
+    this.#isReleased = isReleased
+    this.#stage.put('moved', '–')
+    this.#stage.put('left', '–')
+    if (this.#state !== 'moving' || !this.#again || !isLoss(error)) this.#fail(error)
+    else void this.#invite(isReleased ? HOST.released : hostBreak({ pulledHere: this.#pulledHere, share }))
   }
 
   #showSending(blocks: Uint8Array, figures: Figures): void {
@@ -175,12 +254,14 @@ export class Host {
 
   #fail(error: WireError): void {
     const wasPrepared = this.#state !== 'preparing'
+    // Whoever answered was not the one who was here before.
+    this.#again = undefined
     this.#stage.put('moved', '–')
     this.#stage.put('left', '–')
     this.#enter(wasPrepared ? 'kept' : 'idle')
     this.#stage.say(
       wasPrepared
-        ? hostFailure(error, this.#pulledHere)
+        ? hostFailure(error, this.#isReleased)
         : { tone: 'failed', sentence: error.message, detail: error.code ?? '' },
     )
   }

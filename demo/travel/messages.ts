@@ -1,6 +1,7 @@
 import type { WireError } from '../../src/errors/wire.ts'
 import type { Figures } from '../mover/messages.ts'
 import type { StorageKind } from '../mover/settings.ts'
+import type { Geometry } from './travel-disks.ts'
 
 /** What the side that has the disk chooses. Sizes in bytes, rates in bytes per second. */
 export interface TravelSettings {
@@ -37,10 +38,31 @@ export type ToTraveller =
   | { readonly type: 'prepare'; readonly settings: TravelSettings; readonly intervalMs: number }
   /** Takes the data channel of a connection in the making. */
   | ({ readonly type: 'connect' } & TravellingChannel)
-  /** Sends the disk that was prepared. */
+  /** Opens the disk that an earlier page had prepared, and starts the program, unless the disk was given away. `takeBack`: although it was. */
+  | {
+      readonly type: 'reopen'
+      readonly settings: TravelSettings
+      readonly geometry: Geometry
+      readonly intervalMs: number
+      readonly takeBack: boolean
+    }
+  /** Sends the disk that was prepared, or what is left to be sent or said. */
   | ({ readonly type: 'send' } & WorkerLink)
-  /** Takes a disk. */
-  | ({ readonly type: 'receive'; readonly place: StorageKind; readonly intervalMs: number } & WorkerLink)
+  /** Takes a disk, or what is left of it. `geometry`: of what an earlier page had taken of it. */
+  | ({
+      readonly type: 'receive'
+      readonly place: StorageKind
+      readonly geometry?: Geometry
+      readonly intervalMs: number
+    } & WorkerLink)
+  /** Opens a disk that arrived earlier and goes on with the program. `takeOver`: without the last word of the other side. */
+  | {
+      readonly type: 'use'
+      readonly place: StorageKind
+      readonly geometry: Geometry
+      readonly intervalMs: number
+      readonly takeOver: boolean
+    }
   /** Reads a block that is not here yet, or any once all are. */
   | { readonly type: 'read' }
   /** Ends everything and deletes what was made. */
@@ -69,7 +91,8 @@ export interface Journey {
 /** What the worker tells the page. */
 export type FromTraveller =
   | { readonly type: 'prepared' }
-  | { readonly type: 'proved' }
+  /** `again`: how the two meet again after a loss, as the fragment of a link. */
+  | { readonly type: 'proved'; readonly again: string }
   | { readonly type: 'phase'; readonly phase: 'full' | 'dirty' | 'locked' }
   /** One byte per block as in block-byte.ts; transferred. */
   | { readonly type: 'sending'; readonly blocks: Uint8Array; readonly figures: Figures }
@@ -80,6 +103,10 @@ export type FromTraveller =
   | { readonly type: 'gave'; readonly journey: Journey }
   /** The disk is this side's now. */
   | { readonly type: 'got'; readonly root: string }
-  /** The journey ended early; a disk that was here before is still here. */
-  | { readonly type: 'failed'; readonly error: WireError }
+  /** The disk is the other side's now, which has not said yet that it knows; or it was before this page was loaded. */
+  | { readonly type: 'released' }
+  /** The connection of an arriving disk ended; undefined error: in order. */
+  | { readonly type: 'parted'; readonly error?: WireError; readonly isOwner: boolean; readonly share: number }
+  /** The journey ended early; a disk that was here before is still here. `share`: how much had crossed. */
+  | { readonly type: 'failed'; readonly error: WireError; readonly share?: number; readonly isReleased?: boolean }
   | { readonly type: 'cleared' }

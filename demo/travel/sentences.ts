@@ -2,6 +2,7 @@ import { errorMessage } from '../../src/errors/storage-error.ts'
 import type { WireError } from '../../src/errors/wire.ts'
 import { formatBytes, formatDuration, formatPlural, formatRate } from '../format.ts'
 import type { Statement } from '../mover/sentences.ts'
+import { percent } from './found-sentences.ts'
 import type { Journey } from './messages.ts'
 
 const running = (sentence: string, detail: string): Statement => ({ tone: 'running', sentence, detail })
@@ -24,6 +25,26 @@ export const HOST = {
     'Rounds go on while they make the pause shorter.',
   ),
   locked: running('The program is held while the last blocks cross.', 'This is the pause.'),
+  reopening: running('Opening the disk as the earlier page left it.', 'The program goes on with it.'),
+  again: running(
+    'Waiting for the other side to come back.',
+    `${WRITES_ON} Its page resumes by itself or on request; the link works too.`,
+  ),
+  resumed: running(
+    'The other side is back: going on where it stopped.',
+    `${WRITES_ON} Both compare what they know; what is there already is not sent again.`,
+  ),
+  released: running(
+    'This page gave the disk away, and waits for the other side to say that it has it.',
+    'The copy here is not written any more, whatever happens. Nothing is missing over there but this last word.',
+  ),
+  stillReleased: {
+    tone: 'stopped',
+    sentence:
+      'The other side has not come back. This page gave the disk away: its copy stays as it is, and is not written.',
+    detail:
+      'Show a new link, and open it where the disk went. If that is gone for good, reload this page to take the disk back.',
+  },
   withdrawn: {
     tone: 'stopped',
     sentence: 'The link is withdrawn: nobody can come by it any more.',
@@ -47,6 +68,22 @@ export const GUEST = {
   met: running('The other side is there; connecting to it directly.', 'No byte of the disk passes through a server.'),
   proving: running('Connected; proving that both sides have the secret of the link.', 'Nothing is taken before.'),
   proved: running('Waiting for the disk to be announced.', ''),
+  again: running(
+    'Looking for the other side, to go on where it stopped.',
+    'It must have its page open, and Resume chosen there if it was reloaded.',
+  ),
+  using: running('Opening the disk.', ''),
+  discarded: {
+    tone: 'stopped',
+    sentence: 'The part that had arrived is deleted. The disk stays where it was.',
+    detail: 'Open a link to fetch another disk.',
+  },
+  takenOver: {
+    tone: 'equal',
+    sentence: 'You took the disk over: it belongs to this page now, and the program goes on here.',
+    detail:
+      'It is as it was when all of it had arrived here. Should the other side live and own it too, both stop when they meet.',
+  },
   damaged: {
     tone: 'failed',
     sentence: 'This link is damaged: its secret is incomplete.',
@@ -72,6 +109,13 @@ export function readSentence(block: number, wasMissing: boolean, ms: number): st
 /** The disk is the other side's. */
 export function gaveAway(journey: Journey): Statement {
   const { size, bytesMoved, rounds, durationMs, pauseMs, writes, longestWriteMs } = journey
+  if (rounds === 0) {
+    return {
+      tone: 'equal',
+      sentence: 'The other side has said that it has the disk: it belongs to it, equal to the last byte.',
+      detail: 'This page had given it away before; only the last word was missing.',
+    }
+  }
   return {
     tone: 'equal',
     sentence: 'This page gave the disk away: it belongs to the other side now, equal to the last byte.',
@@ -89,17 +133,46 @@ export const GOT: Statement = {
   detail: 'The other side has stopped writing and said that it gave the disk away.',
 }
 
+/** Codes of a connection that ended, and not of a peer that refused: to be connected again. */
+export function isLoss({ code }: WireError): boolean {
+  return code === 'PEER_LOST' || code === 'CLOSED'
+}
+
+/** How a connection ended that is about to be made again. */
+export interface Break {
+  readonly pulledHere: boolean
+  /** How much had crossed, 0 to 1. */
+  readonly share: number
+}
+
+/** The connection is gone, at the side that has the disk; it waits for the other one. */
+export function hostBreak({ pulledHere, share }: Break): Statement {
+  const what = pulledHere ? `You pulled the plug at ${percent(share)}.` : `The connection ended at ${percent(share)}.`
+  return running(
+    `${what} The disk stays here, whole, and the program writes on.`,
+    'Waiting for the other side, to go on from there: a page that is still open comes back by itself, a new one by the link.',
+  )
+}
+
+/** The connection is gone, at the side that gets the disk; it looks for the other one. */
+export function guestBreak({ pulledHere, share }: Break): Statement {
+  const what = pulledHere ? `You pulled the plug at ${percent(share)}.` : `The connection ended at ${percent(share)}.`
+  return running(
+    `${what} What is here stays here; connecting again.`,
+    'The disk still belongs to the other side. Reads of blocks that are missing wait.',
+  )
+}
+
 /** It ended early, at the side that has the disk. */
-export function hostFailure(error: WireError, pulledHere: boolean): Statement {
-  const stays = 'The disk stays here, whole, and the program writes on.'
-  if (pulledHere) return { tone: 'stopped', sentence: `You pulled the plug. ${stays}`, detail: again(error) }
-  if (error.code === 'PEER_LOST' || error.code === 'CLOSED') {
+export function hostFailure(error: WireError, isReleased: boolean): Statement {
+  if (isReleased) {
     return {
-      tone: 'stopped',
-      sentence: `The other side is gone before it had everything. ${stays}`,
+      tone: 'failed',
+      sentence: `${error.message} The disk is not written here any more, since the other side may own it.`,
       detail: again(error),
     }
   }
+  const stays = 'The disk stays here, whole, and the program writes on.'
   if (error.code === 'UNAUTHORIZED') {
     return {
       tone: 'failed',
@@ -107,28 +180,24 @@ export function hostFailure(error: WireError, pulledHere: boolean): Statement {
       detail: `${stays} Show a new link, and pass it on by another way.`,
     }
   }
-  return { tone: 'failed', sentence: `${error.message} ${stays}`, detail: again(error) }
+  return { tone: isLoss(error) ? 'stopped' : 'failed', sentence: `${error.message} ${stays}`, detail: again(error) }
 }
 
 /** It ended early, at the side that was to get the disk. */
-export function guestFailure(error: WireError, pulledHere: boolean, hadBegun: boolean): Statement {
-  const stayed = hadBegun
-    ? 'The disk stayed there, whole; the part that had arrived here was deleted.'
-    : 'The disk stayed where it was.'
-  if (pulledHere) return { tone: 'stopped', sentence: `You pulled the plug. ${stayed}`, detail: ask(error) }
-  if (error.code === 'PEER_LOST' && hadBegun) {
-    return {
-      tone: 'stopped',
-      sentence: `The other side is gone before the disk was here. ${stayed}`,
-      detail: ask(error),
-    }
-  }
+export function guestFailure(error: WireError, hadBegun: boolean): Statement {
   if (error.code === 'UNAUTHORIZED') {
     return {
       tone: 'failed',
       sentence:
         'The other side does not have the secret of this link, or somebody listens in between. Nothing was taken.',
       detail: 'Ask for a new link, by another way.',
+    }
+  }
+  if (hadBegun) {
+    return {
+      tone: 'stopped',
+      sentence: `${error.message} The disk stays with the other side; what has arrived is kept here.`,
+      detail: `${error.code ?? error.name}. Resume looks for the other side again; Discard frees the place here.`,
     }
   }
   return { tone: 'failed', sentence: error.message, detail: ask(error) }

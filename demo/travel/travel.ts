@@ -1,35 +1,72 @@
+import type { Invitation } from '../../src/transports/pairing/invitation.ts'
 import { readInvitation } from '../../src/transports/pairing/invitation.ts'
+import type { FoundAnswer } from './found.ts'
 import { GUEST } from './sentences.ts'
 import { part, Stage } from './stage.ts'
+import type { End } from './travel-disks.ts'
+import { readJourney } from './travel-record.ts'
 
-/** Starts the section that sends a disk to another page, or takes the one that the page's address offers. */
+/** Starts the section that sends a disk to another page, takes the one that the page's address offers, or goes on with what an earlier page left. */
 export function mountTravel(section: HTMLElement): void {
   part(section, 'host').addEventListener('click', async () => {
-    part(section, 'welcome').hidden = true
+    leave(section)
     // Loaded for those who want it: most visitors only look at the mover.
     const { Host } = await import('./host.ts')
     new Host(section)
   })
-  void takeInvitation(section)
+  void begin(section)
   // A link that is pasted into a page that is open already changes only its fragment.
   addEventListener('hashchange', () => location.hash.startsWith('#ferry=') && location.reload())
 }
 
-async function takeInvitation(section: HTMLElement): Promise<void> {
+async function begin(section: HTMLElement): Promise<void> {
   const { hash } = location
-  if (!hash.startsWith('#ferry=')) return
+  if (!hash.startsWith('#ferry=')) return showLeft(section, ['departure', 'arrival'], undefined)
   part(section, 'welcome').hidden = true
   // Out of the address at once: whoever looks over a shoulder or through the history later finds no secret.
   history.replaceState(history.state, '', location.pathname + location.search)
   const invitation = await readInvitation(hash)
-  if (invitation) {
-    const { Guest } = await import('./guest.ts')
-    new Guest(section, invitation)
-  } else {
+  if (!invitation) {
     const stage = new Stage({})
     stage.say(GUEST.damaged)
     section.append(stage.element)
-  }
+  } else if (readJourney('arrival')) await showLeft(section, ['arrival'], invitation)
+  else await take(section, invitation)
   document.title = 'blockferry: a disk for you'
   section.scrollIntoView()
+}
+
+/** What came here before goes on by this link, or makes room for what the link offers. */
+async function showLeft(section: HTMLElement, ends: readonly End[], invitation: Invitation | undefined): Promise<void> {
+  if (!ends.some((end) => readJourney(end))) return
+  const { showFound } = await import('./found.ts')
+  await showFound({
+    parent: part(section, 'found'),
+    ends,
+    onAnswer: (answer) => void goOn(section, answer, invitation),
+    ...(invitation ? { onNothing: () => void take(section, invitation) } : {}),
+  })
+}
+
+async function goOn(section: HTMLElement, answer: FoundAnswer, invitation: Invitation | undefined): Promise<void> {
+  const { end, record, finding, choice } = answer
+  leave(section)
+  if (end === 'departure') {
+    const { Host } = await import('./host.ts')
+    new Host(section, { record, finding, takeBack: choice === 'takeBack' })
+  } else if (finding && (choice === 'resume' || choice === 'use' || choice === 'takeOver')) {
+    const { Guest } = await import('./guest.ts')
+    new Guest(section, invitation, { record, finding, choice })
+  }
+}
+
+async function take(section: HTMLElement, invitation: Invitation): Promise<void> {
+  const { Guest } = await import('./guest.ts')
+  new Guest(section, invitation)
+}
+
+/** The section is for one journey from here on. */
+function leave(section: HTMLElement): void {
+  part(section, 'welcome').hidden = true
+  part(section, 'found').replaceChildren()
 }

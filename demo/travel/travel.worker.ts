@@ -18,26 +18,27 @@ let departure: Departure | undefined
 let arrival: Arrival | undefined
 
 scope.onmessage = ({ data }) => {
-  obey(data).catch((error: unknown) => send({ type: 'failed', error: encodeError(error) }))
+  obey(data).catch((error: unknown) => send(departure?.failure(error) ?? { type: 'failed', error: encodeError(error) }))
 }
 
 async function obey(message: ToTraveller): Promise<void> {
   switch (message.type) {
     case 'prepare':
+    case 'reopen': {
       await departure?.clear()
       departure = new Departure(message.settings, message.intervalMs, send)
-      return departure.prepare()
+      return message.type === 'prepare' ? departure.prepare() : departure.reopen(message)
+    }
     case 'connect':
       return keepDataChannel(message)
     case 'send':
       return departure?.send(message)
     case 'receive':
-      arrival = new Arrival(message.place, message.intervalMs, send)
-      return arrival.receive(message).catch(async (error: unknown) => {
-        // A part of a disk is of no use to anybody; the whole one stayed where it was.
-        await deleteDisk('arrival')
-        throw error
-      })
+      arrival ??= new Arrival(message, send)
+      return arrival.receive(message)
+    case 'use':
+      arrival ??= new Arrival(message, send)
+      return arrival.use(message)
     case 'read':
       // A read that the loss of the peer ends is told by that loss.
       return arrival?.read().catch(() => {})

@@ -28,6 +28,12 @@ afterAll(async () => {
 const sentence = (page: Page) => text(page, '[data-part=sentence]')
 const writes = async (page: Page) => Number((await text(page, '[data-travel=writes]')).replaceAll(',', ''))
 
+/** Waits until at least this part of the disk has arrived. */
+const share = (page: Page, least: number) =>
+  expect
+    .poll(async () => Number.parseInt(await text(page, '[data-travel=share]'), 10), { timeout: 20_000 })
+    .toBeGreaterThan(least * 100)
+
 /** Fills a disk and returns the link that is shown for it. */
 async function offer(page: Page, choices: Readonly<Record<string, string>> = {}): Promise<string> {
   await page.getByRole('button', { name: 'Offer a disk' }).click()
@@ -100,29 +106,38 @@ describe.each([
   })
 })
 
-it('stays where it was when the other tab is closed or a plug is pulled, and goes by a new link', async () => {
+it('connects again by itself after a plug was pulled on either side, and goes on where it was', async () => {
+  const page = await here.visit()
+  const other = await fetchDisk(there, await offer(page, { 'Speed at most': '4 MiB/s' }))
+  for (const puller of [page, other]) {
+    await share(other, 0.1)
+    await puller.getByRole('button', { name: 'Pull the plug' }).click()
+    await puller.getByText(/^You pulled the plug at \d+ %\./).waitFor()
+    await page.getByText('The other side is back: going on where it stopped.').waitFor()
+  }
+  await waitForTone(page, 'equal')
+  await waitForTone(other, 'equal')
+  await page.close()
+  await other.close()
+})
+
+it('stays where it was when the other tab is closed, and goes to whoever comes by the link that is shown then', async () => {
   const page = await here.visit()
   const tab = await fetchDisk(here, await offer(page, { 'Speed at most': '4 MiB/s' }))
   await tab.getByRole('button', { name: 'Read a block now' }).waitFor()
   await tab.close()
-  expect(await waitForTone(page, 'stopped')).toMatch(/^The other side is gone .* The disk stays here/)
-
-  await page.getByRole('button', { name: 'Show a new link' }).click()
-  const second = await fetchDisk(there, await linkOf(page))
-  await second.getByRole('button', { name: 'Read a block now' }).waitFor()
-  await page.getByRole('button', { name: 'Pull the plug' }).click()
-  expect(await waitForTone(page, 'stopped')).toMatch(/^You pulled the plug\. The disk stays here/)
-  expect(await waitForTone(second, 'stopped')).toMatch(/^The other side is gone .* stayed there/)
-  await second.close()
-
+  await page.getByText(/^The connection ended at \d+ %\. The disk stays here, whole/).waitFor()
   const before = await writes(page)
   await expect.poll(() => writes(page)).toBeGreaterThan(before)
+  await page.getByRole('button', { name: 'Withdraw the link' }).click()
+  expect(await waitForTone(page, 'stopped')).toContain('withdrawn')
+
   await page.getByRole('button', { name: 'Show a new link' }).click()
-  const third = await fetchDisk(here, await linkOf(page))
+  const other = await fetchDisk(there, await linkOf(page))
   await waitForTone(page, 'equal')
-  await waitForTone(third, 'equal')
+  await waitForTone(other, 'equal')
   await page.close()
-  await third.close()
+  await other.close()
 })
 
 it('goes by texts that are carried by hand, on a narrow screen and in the dark', async () => {

@@ -1,0 +1,80 @@
+import { CHOICES, type Choice, type FoundText } from './found-sentences.ts'
+
+/** Says what an earlier page left, and asks what shall become of it. What cannot be undone is asked twice. */
+export class FoundNotice {
+  readonly #element = document.createElement('div')
+  readonly #choose: (choice: Choice) => void
+
+  constructor(parent: HTMLElement, text: FoundText, choose: (choice: Choice) => void) {
+    this.#choose = choose
+    this.#element.className = 'notice travel-found'
+    this.#element.setAttribute('role', 'group')
+    this.#element.setAttribute('aria-label', 'What an earlier page left')
+    parent.append(this.#element)
+    this.#ask(text)
+  }
+
+  remove(): void {
+    this.#element.remove()
+  }
+
+  /** It did not work: says why, and leaves the choices. */
+  complain(problem: string): void {
+    const line = paragraph(problem, 'hint warning')
+    line.setAttribute('role', 'alert')
+    this.#element.querySelector('[role=alert]')?.remove()
+    this.#element.append(line)
+    for (const button of this.#element.querySelectorAll('button')) button.disabled = false
+  }
+
+  #ask({ sentence, detail, choices }: FoundText): void {
+    const buttons = choices.map((choice, index) => {
+      const { label, warning } = CHOICES[choice]
+      return this.#button(label, index === 0 ? 'primary' : 'quiet', () =>
+        warning === undefined ? this.#take(choice) : this.#askAgain(choice, { sentence, detail, choices }),
+      )
+    })
+    this.#show([paragraph(sentence, 'sentence'), paragraph(detail, 'detail')], buttons)
+  }
+
+  #askAgain(choice: Choice, text: FoundText): void {
+    const { label, warning = '', really = label } = CHOICES[choice]
+    const back = this.#button('Back', 'primary', () => {
+      this.#ask(text)
+      this.#element.querySelector('button')?.focus({ preventScroll: true })
+    })
+    this.#show(
+      [paragraph(text.sentence, 'sentence'), paragraph(warning, 'detail travel-warning')],
+      [back, this.#button(really, 'travel-danger', () => this.#take(choice))],
+    )
+    back.focus({ preventScroll: true })
+  }
+
+  #take(choice: Choice): void {
+    for (const button of this.#element.querySelectorAll('button')) button.disabled = true
+    this.#choose(choice)
+  }
+
+  #show(lines: readonly HTMLElement[], buttons: readonly HTMLElement[]): void {
+    const actions = document.createElement('div')
+    actions.className = 'actions'
+    actions.append(...buttons)
+    this.#element.replaceChildren(...lines, actions)
+  }
+
+  #button(label: string, kind: string, press: () => void): HTMLButtonElement {
+    const button = document.createElement('button')
+    button.type = 'button'
+    button.className = kind
+    button.textContent = label
+    button.addEventListener('click', press)
+    return button
+  }
+}
+
+function paragraph(text: string, kind: string): HTMLElement {
+  const element = document.createElement('p')
+  element.className = kind
+  element.textContent = text
+  return element
+}
