@@ -53,7 +53,7 @@ export const ROUNDS = 30
 export const PAUSE_MS = 500
 
 /** A predicted pause this short is not worth another round. */
-export const TARGET_PAUSE_MS = 5
+export const TARGET_PAUSE_MS = 2
 
 /** A round that shortens the predicted pause by less than this share has not helped. */
 export const WORTHWHILE_SHARE = 0.1
