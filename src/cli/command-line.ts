@@ -6,9 +6,10 @@ import { addOwn } from './arguments/own.ts'
 import { addRehearse } from './arguments/rehearse.ts'
 import type { AddCommand, Request } from './arguments/request.ts'
 import { addSignal } from './arguments/signal.ts'
+import { addVerify } from './arguments/verify.ts'
 
 /** Every command, in the order of the help; each reads its own arguments. */
-const COMMANDS: readonly AddCommand[] = [addCopy, addServe, addPull, addPush, addOwn, addSignal, addRehearse]
+const COMMANDS: readonly AddCommand[] = [addCopy, addServe, addPull, addPush, addVerify, addOwn, addSignal, addRehearse]
 
 /** There is nothing left to do: help, the version or a mistake was printed. */
 export interface Nothing {

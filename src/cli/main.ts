@@ -11,8 +11,7 @@ async function run(args: readonly string[]): Promise<number> {
   const output = createOutput(request.output)
   const { signal, stopListening } = cancelOnInterrupt()
   try {
-    await request.run(output, signal)
-    return 0
+    return (await request.run(output, signal)) ?? 0
   } catch (error) {
     output.failure(error)
     return error instanceof InvalidArgumentError ? 2 : 1

@@ -40,17 +40,31 @@ export interface PeerWelcome {
 /** A peer that does not end in order within this time is cut off: its machine may hang. */
 const PARTING_MS = 5_000
 
+/** What the two want of each other beside moving a disk, as bits of `FEATURE`. */
+export interface LinkFeatures {
+  readonly offered?: number
+  readonly required?: number
+}
+
 /** Calls a peer and agrees with it. @throws StorageError as `openConnection`; `OPEN_FAILED`; InvalidArgumentError */
-export async function callPeer(options: LinkOptions, signal: AbortSignal): Promise<Connection> {
+export async function callPeer(
+  options: LinkOptions,
+  signal: AbortSignal,
+  features: LinkFeatures = {},
+): Promise<Connection> {
   const { address } = options
   if (address.port === 0) throw new InvalidArgumentError('url', 'a port other than 0', peerText(address))
   const secret = await secretOf(options)
   const channel = await dial(address, { tls: await tlsFiles(options), dialect: options.dialect, signal })
-  return agree(channel, 'dialer', options, secret, signal)
+  return agree(channel, { ...options, ...features, role: 'dialer', secret }, signal)
 }
 
 /** Lets peers in, and says where. Warns when strangers may come. @throws StorageError `OPEN_FAILED`; InvalidArgumentError */
-export async function awaitPeers(options: LinkOptions, output: Output, to: PeerWelcome): Promise<PeerDoor> {
+export async function awaitPeers(
+  options: LinkOptions & LinkFeatures,
+  output: Output,
+  to: PeerWelcome,
+): Promise<PeerDoor> {
   const { address, dialect } = options
   const secret = await secretOf(options)
   const tls = await tlsFiles(options)
@@ -66,7 +80,7 @@ export async function awaitPeers(options: LinkOptions, output: Output, to: PeerW
     // Any page in a browser of this machine reaches a loopback address; only a secret tells the right one.
     origins: secret ? 'any' : [],
     onChannel: (channel) => {
-      agree(channel, 'listener', options, secret, over.signal).then(to.welcome, (error: unknown) => {
+      agree(channel, { ...options, role: 'listener', secret }, over.signal).then(to.welcome, (error: unknown) => {
         // Those cut off because nobody is let in any more are not worth a word.
         if (!over.signal.aborted) to.refused(error)
       })
@@ -103,16 +117,15 @@ export async function within(event: Promise<unknown>, ms: number): Promise<boole
 
 async function agree(
   channel: Channel,
-  role: ConnectionRole,
-  { dialect }: LinkOptions,
-  secret: Uint8Array | undefined,
+  options: LinkFeatures & Pick<LinkOptions, 'dialect'> & { role: ConnectionRole; secret: Uint8Array | undefined },
   signal: AbortSignal,
 ): Promise<Connection> {
   const stop = () => channel.abort(new StorageError('ABORTED', 'interrupted', { cause: signal.reason }))
   signal.addEventListener('abort', stop)
   if (signal.aborted) stop()
   try {
-    return await openConnection([channel], { dialect, role, ...(secret ? { secret } : {}) })
+    const { dialect, role, secret, offered = 0, required = 0 } = options
+    return await openConnection([channel], { dialect, role, offered, required, ...(secret ? { secret } : {}) })
   } finally {
     signal.removeEventListener('abort', stop)
   }

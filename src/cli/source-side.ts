@@ -29,6 +29,8 @@ export interface SourceOptions {
   readonly strategy?: MigrationStrategy | undefined
   /** Seconds that the whole move may take. */
   readonly deadline?: number | undefined
+  /** Repairs of others may write to the disk, also where no client does. */
+  readonly allowRepair?: boolean | undefined
 }
 
 /** A disk in use that can be moved away, from opening it to the end. */
@@ -55,7 +57,8 @@ export class SourceSide {
       throw new InvalidArgumentError('--strategy', 'pre-copy in dialect silo', strategy)
     }
     // Without a door nobody writes here, and a disk that may only be read can be moved too.
-    const disk = await SourceDisk.open({ disk: options.disk, blockSize, isWritten: nbd !== undefined, dialect })
+    const isWritten = nbd !== undefined || options.allowRepair === true
+    const disk = await SourceDisk.open({ disk: options.disk, blockSize, isWritten, dialect })
     const side = new SourceSide(options, dialect, output, disk)
     try {
       await side.#begin()

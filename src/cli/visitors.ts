@@ -18,6 +18,10 @@ export class Visitors {
     this.#busy = busy
   }
 
+  get isBusy(): boolean {
+    return this.#current !== undefined
+  }
+
   /** Deals with a peer once nobody else is inside, or turns it away; resolves when it has left. `visit` never rejects. */
   async welcome(connection: Connection, visit: () => Promise<void>): Promise<void> {
     while (this.#current) {

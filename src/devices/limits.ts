@@ -18,3 +18,6 @@ export const GROUP_MESSAGES = 256
 
 /** Rounds over dirty blocks of a group that may leave a rest: the first ones save the most, and the rest comes in any case. */
 export const GROUP_AUTO_ROUNDS = 3
+
+/** Bytes that each side hashes for one answer when disks are compared: a tenth of a second, so that progress shows and an interrupt is soon heard. */
+export const COMPARED_BYTES = 2 ** 26

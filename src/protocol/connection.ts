@@ -9,7 +9,7 @@ import { failureOf } from './peer-error.ts'
 import { type Dialect, ProtocolRW } from './protocol-rw.ts'
 import { type ConnectionRole, SECRET_BYTES } from './secret-proof.ts'
 
-export { CONTROL_DEVICE, PROTOCOL_VERSION } from './handshake.ts'
+export { CONTROL_DEVICE, FEATURE, PROTOCOL_VERSION } from './handshake.ts'
 
 /** How a connection is set up. */
 export interface ConnectionOptions {
@@ -22,6 +22,10 @@ export interface ConnectionOptions {
    * without a `binding` it keeps strangers out, but not somebody who sits between the two and passes everything on.
    */
   secret?: Uint8Array
+  /** Bits of `FEATURE` that this side can do beside moving disks. Default: none. */
+  offered?: number
+  /** Bits that it has come for: a peer that does not offer them is refused with `INCOMPATIBLE`. Default: none. */
+  required?: number
   clock?: Clock
 }
 
@@ -33,6 +37,8 @@ export interface Connection {
   readonly laneCount: number
   /** The nonces of both hellos, the dialer's first: what is proved over them is good for this connection only. Empty in dialect `silo`. */
   readonly session: Uint8Array
+  /** Bits of `FEATURE` that the peer has come for, all of them offered here; 0 where it wants to move a disk. */
+  readonly wanted: number
   /** Ends it in order, or, with an error, tells the peer why first. A peer that does not take part in it is cut off after `CLOSE_MS`. */
   close(error?: unknown): Promise<void>
 }
@@ -61,18 +67,20 @@ export async function openConnection(lanes: readonly Channel[], options: Connect
     await rw.left
   }
   let session: Uint8Array = new Uint8Array(0)
+  let wanted = 0
   if (isOurs) {
     const handshake = new Handshake(rw, lanes, options)
     try {
       await inTime(handshake.run(), HELLO_MS, clock)
       session = handshake.session
+      wanted = handshake.wanted
     } catch (error) {
       rw.fail(error)
       throw error
     }
     watchPeer(rw, CONTROL_DEVICE, clock)
   }
-  return { rw, dialect, laneCount: lanes.length, session, close }
+  return { rw, dialect, laneCount: lanes.length, session, wanted, close }
 }
 
 async function inTime<Value>(work: Promise<Value>, ms: number, clock: Clock): Promise<Value> {

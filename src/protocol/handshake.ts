@@ -13,10 +13,17 @@ export const CONTROL_DEVICE = 0
 /** The version of `blockferry/1` that this code speaks. */
 export const PROTOCOL_VERSION = 1
 
+/** What a side may want beside moving disks, as bits of a hello. `compare`: to compare a disk with another by hashes, and maybe to repair it. */
+export const FEATURE = { compare: 1 } as const
+
 /** Who shakes hands. */
 export interface HandshakeOptions {
   readonly role: ConnectionRole
   readonly secret?: Uint8Array
+  /** Bits of {@link FEATURE} that this side can do. Default: none. */
+  readonly offered?: number
+  /** Bits that it has come for: a peer that does not offer them is refused. Default: none. */
+  readonly required?: number
 }
 
 /** What may come next on the control device. */
@@ -36,6 +43,7 @@ export class Handshake {
   #prove!: (mac: Uint8Array) => void
   #stage: Stage = 'hello'
   #session: Uint8Array = new Uint8Array(0)
+  #wanted = 0
 
   /** `lanes` must be of one session: the secret is proved over the binding they share. @throws StorageError `UNAUTHORIZED` */
   constructor(rw: ProtocolRW, lanes: readonly Channel[], options: HandshakeOptions) {
@@ -60,14 +68,19 @@ export class Handshake {
     return this.#session
   }
 
+  /** Bits of {@link FEATURE} that the peer has come for. */
+  get wanted(): number {
+    return this.#wanted
+  }
+
   /** Resolves when the peer is who it should be. @throws StorageError `INCOMPATIBLE`, `UNAUTHORIZED`, or why the connection ended */
   async run(): Promise<void> {
-    const { secret, role } = this.#options
+    const { secret, role, offered = 0, required = 0 } = this.#options
     const ours: Hello = {
       kind: 'hello',
       version: PROTOCOL_VERSION,
-      required: 0,
-      offered: 0,
+      required,
+      offered: offered | required,
       largestPayload: LARGEST_PAYLOAD_BYTES,
       window: WINDOW_BYTES,
       hasSecret: secret !== undefined,
@@ -76,6 +89,7 @@ export class Handshake {
     this.#say(ours)
     const theirs = await Promise.race([this.#theirs, this.#ended])
     checkHello(ours, theirs)
+    this.#wanted = theirs.required
     this.#rw.limitWindow(theirs.window)
     this.#rw.limitPayload(theirs.largestPayload)
     const [dialerHello, listenerHello] = role === 'dialer' ? [ours, theirs] : [theirs, ours]

@@ -27,6 +27,7 @@ export const addServe: AddCommand = (program, then) => {
         .argParser(argument(parsePeerAddress))
         .makeOptionMandatory(),
     )
+    .option('--allow-repair', 'let verify --repair of others write to the disk')
     .action((disk, options) => {
       const request = {
         ...options,

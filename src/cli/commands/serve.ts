@@ -1,6 +1,9 @@
+import { HashedCopy } from '../../devices/hashed-copy.ts'
+import { showCopy } from '../../devices/remote-copy.ts'
 import type { SentDisk } from '../../devices/send-disk.ts'
 import { StorageError } from '../../errors/storage-error.ts'
-import type { Connection } from '../../protocol/connection.ts'
+import { type Connection, FEATURE } from '../../protocol/connection.ts'
+import { createBlockHasher } from '../../storage/block-hasher.ts'
 import type { Output } from '../output.ts'
 import { awaitPeers, type LinkOptions, part } from '../peer-link.ts'
 import { type SourceOptions, SourceSide } from '../source-side.ts'
@@ -20,7 +23,7 @@ export async function serve(options: ServeOptions, output: Output, signal: Abort
   const source = await SourceSide.open(options, options.link.dialect, output)
   let failure: unknown
   try {
-    source.report('serve', await new PulledOnce(source, options.link, output).wait(signal))
+    source.report('serve', await new PulledOnce(source, options, output).wait(signal))
   } catch (error) {
     failure = error
   }
@@ -30,15 +33,17 @@ export async function serve(options: ServeOptions, output: Output, signal: Abort
 /** Waits for pulls until one of them has everything. */
 class PulledOnce {
   readonly #source: SourceSide
-  readonly #link: LinkOptions
+  readonly #options: ServeOptions
   readonly #output: Output
   readonly #visitors: Visitors
   readonly #visits = new Set<Promise<void>>()
+  /** Who compares. */
+  readonly #guests = new Set<Connection>()
   #sent: SentDisk | undefined
 
-  constructor(source: SourceSide, link: LinkOptions, output: Output) {
+  constructor(source: SourceSide, options: ServeOptions, output: Output) {
     this.#source = source
-    this.#link = link
+    this.#options = options
     this.#output = output
     this.#visitors = new Visitors(output, 'somebody else is pulling this disk')
   }
@@ -48,8 +53,14 @@ class PulledOnce {
     const ended = new Promise<void>((resolve) => {
       end = resolve
     })
-    const door = await awaitPeers(this.#link, this.#output, {
+    const { link, name } = this.#options
+    const offered = link.dialect === 'silo' ? 0 : FEATURE.compare
+    const door = await awaitPeers({ ...link, offered }, this.#output, {
       welcome: (connection) => {
+        if (connection.wanted & FEATURE.compare) {
+          void this.#compared(connection, name)
+          return
+        }
         const visit = this.#visitors
           .welcome(connection, () => this.#visit(connection, signal))
           .finally(() => {
@@ -69,9 +80,28 @@ class PulledOnce {
       await door.close()
       // An interrupt during the hand-over itself comes too late; how it ended is known when the visit is over.
       await Promise.all(this.#visits)
+      const over = new StorageError('CLOSED', 'the disk is not served any more')
+      await Promise.all([...this.#guests].map((guest) => part(guest, over)))
     }
     if (this.#sent) return this.#sent
     throw new StorageError('ABORTED', interruptedText(this.#source), { cause: signal.reason })
+  }
+
+  /** Somebody wants to know whether his copy is equal; the disk stays in use, and may be moving. */
+  async #compared(connection: Connection, name: string): Promise<void> {
+    const { disk } = this.#source
+    const { face, blockSize } = disk
+    this.#output.event('compared', {}, 'somebody compares the disk with a copy')
+    const copy = new HashedCopy(face, { blockSize, hasher: await createBlockHasher() })
+    const mayWrite = () => this.#options.allowRepair === true && !this.#source.isReleased && !this.#visitors.isBusy
+    this.#guests.add(connection)
+    try {
+      await showCopy(connection, { copy, name, mayWrite })
+      await connection.rw.ended
+    } catch (error) {
+      await part(connection, error)
+    }
+    this.#guests.delete(connection)
   }
 
   async #visit(connection: Connection, signal: AbortSignal): Promise<void> {
