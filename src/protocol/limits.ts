@@ -96,6 +96,9 @@ export const PREFERRED_BYTES = 2 ** 20
  */
 export const LEAST_WINDOW_BYTES = 2 ** 19
 
+/** Requests that may always be unanswered, also where a channel prefers larger ones: the same two. */
+export const LEAST_REQUESTS = 2
+
 /** Bytes of unanswered requests before the link is known: the first round trip with them says what it carries, so long links are filled soon. */
 export const FIRST_WINDOW_BYTES = 2 ** 22
 

@@ -2,7 +2,7 @@ import { throwIfAborted } from '../async/abort.ts'
 import { type Clock, systemClock } from '../async/clock.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { Channel } from './channel.ts'
-import { encodeFrame, FRAME_HEADER_BYTES, type Frame, type FrameAddress } from './frame.ts'
+import { encodeFrame, type Frame, type FrameAddress } from './frame.ts'
 import { FrameDecoder } from './frame-decoder.ts'
 import { CLOSE_MS, EARLY_PACKETS, LARGEST_PAYLOAD_BYTES, PENDING_REQUESTS, REQUEST_BYTES } from './limits.ts'
 import type { AckRange } from './packets/acks.ts'
@@ -90,7 +90,7 @@ export class ProtocolRW {
     this.#options = options
     this.#pending = new PendingRequests(options.lastId === undefined ? {} : { lastId: options.lastId })
     this.clock = options.clock ?? systemClock
-    this.#window = new SendWindow(this.clock)
+    this.#window = new SendWindow(this.clock, this.requestBytes)
     this.#load = new WorkLoad(!options.unproven)
     this.#queues = lanes.map((lane) => new SendQueue(lane, this.clock))
     this.ended = new Promise((resolve) => {
@@ -103,15 +103,7 @@ export class ProtocolRW {
         const filled = (bytes: number) => this.#read(() => decoder.filled(bytes, onFrame))
         lane.receiveInto({ room: () => decoder.room(), filled })
       } else {
-        lane.receive((slice) =>
-          this.#read(() =>
-            decoder.push(slice, (frame) =>
-              this.#dispatch(frame, () => {
-                if (fills(frame, slice)) lane.giveBack?.(slice)
-              }),
-            ),
-          ),
-        )
+        lane.receive((slice) => this.#read(() => this.#readSlice(slice, decoder, lane)))
       }
       void lane.ended.then((reason) => this.#laneEnded(decoder, reason))
     }
@@ -258,7 +250,22 @@ export class ProtocolRW {
     return this.#load.room()
   }
 
-  /** `over` is called when a request has been handled, and nobody looks at its payload any more. */
+  /** Gives the slice back when nobody looks at any frame in it any more; what the decoder keeps of it is a copy. */
+  #readSlice(slice: Uint8Array, decoder: FrameDecoder, lane: Channel): void {
+    let users = 1
+    const over = () => {
+      users--
+      if (users === 0) lane.giveBack?.(slice)
+    }
+    decoder.push(slice, (frame) => {
+      if (frame.payload.buffer !== slice.buffer) return this.#dispatch(frame)
+      users++
+      this.#dispatch(frame, over)
+    })
+    over()
+  }
+
+  /** `over` is called when nobody looks at the payload any more: never for an answer, which whoever asked may keep. */
   #dispatch({ dev, id, payload }: Frame, over?: () => void): void {
     // What comes behind the end of a connection is nobody's any more.
     if (this.#end) return
@@ -271,7 +278,10 @@ export class ProtocolRW {
       }
     }
     const packet = decodePacket(payload)
-    if (packet.kind === 'acks') this.#settleAll(dev, packet.ranges)
+    if (packet.kind === 'acks') {
+      this.#settleAll(dev, packet.ranges)
+      over?.()
+    }
     // Late answers to requests that were given up are no fault of the peer.
     else if (isResponse(packet)) this.#pending.settle(dev, id, packet)
     else {
@@ -342,11 +352,6 @@ export class ProtocolRW {
     this.#load.stop()
     this.#resolveEnded(ended)
   }
-}
-
-/** Whether nothing but this frame lies in the slice, so that the end of one is the end of the other. */
-function fills({ payload }: Frame, slice: Uint8Array): boolean {
-  return payload.buffer === slice.buffer && FRAME_HEADER_BYTES + payload.length === slice.length
 }
 
 function abortable<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {

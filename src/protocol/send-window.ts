@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '../async/clock.ts'
 import { StorageError } from '../errors/storage-error.ts'
-import { FIRST_WINDOW_BYTES, LEAST_WINDOW_BYTES, PIPE_GAIN, WINDOW_BYTES } from './limits.ts'
+import { FIRST_WINDOW_BYTES, LEAST_REQUESTS, LEAST_WINDOW_BYTES, PIPE_GAIN, WINDOW_BYTES } from './limits.ts'
 import { type Departure, LinkEstimate } from './link-estimate.ts'
 
 /** Credit taken for one request. */
@@ -24,6 +24,8 @@ interface WaitingRequest {
 export class SendWindow {
   /** What the peer allows, in bytes. */
   limit = WINDOW_BYTES
+  /** What is always allowed, in bytes. */
+  readonly #least: number
   readonly #clock: Clock
   readonly #link = new LinkEstimate()
   readonly #waiting: WaitingRequest[] = []
@@ -32,8 +34,10 @@ export class SendWindow {
   /** Since when the window is shrunk; undefined while it is not. */
   #probeSince: number | undefined
 
-  constructor(clock: Clock = systemClock) {
+  /** `requestBytes`: those of the usual request. */
+  constructor(clock: Clock = systemClock, requestBytes = 0) {
     this.#clock = clock
+    this.#least = Math.max(LEAST_WINDOW_BYTES, LEAST_REQUESTS * requestBytes)
   }
 
   get usedBytes(): number {
@@ -44,7 +48,7 @@ export class SendWindow {
   get bytes(): number {
     if (!this.#link.isKnown) return Math.min(this.limit, FIRST_WINDOW_BYTES)
     const wanted = this.#probeSince === undefined ? PIPE_GAIN * this.#link.pipeBytes : 0
-    return Math.min(this.limit, Math.max(LEAST_WINDOW_BYTES, wanted))
+    return Math.min(this.limit, Math.max(this.#least, wanted))
   }
 
   /** Takes credit for a request; to be given back with {@link release}, whatever becomes of the request. */
@@ -89,7 +93,7 @@ export class SendWindow {
     const now = this.#clock.now()
     if (this.#probeSince === undefined) {
       if (this.#link.isStale(now)) this.#probeSince = now
-    } else if (this.#used <= LEAST_WINDOW_BYTES && credit.atMs >= this.#probeSince) {
+    } else if (this.#used <= this.#least && credit.atMs >= this.#probeSince) {
       // Left with an all but empty link in front.
       this.#link.forgetTrip(now)
       this.#probeSince = undefined

@@ -66,17 +66,34 @@ describe('a slice', () => {
     expect(channel.givenBack).toEqual([slice])
   })
 
-  test.each([
-    ['two requests', [framed(write, write)]],
-    ['a cut request', [framed(write).subarray(0, 500), framed(write).subarray(500)]],
-    ['a request, and the beginning of another', [framed(write, write).subarray(0, -1)]],
-  ])('with %s is not', async (_, slices) => {
+  test('with several requests is given back after the last of them', async () => {
     const { channel, finish } = connected()
+    const slice = framed(write, write, write)
+    channel.hear(slice)
+    for (const done of finish.splice(0).toReversed()) {
+      expect(channel.givenBack).toEqual([])
+      done()
+      await settled()
+    }
+    expect(channel.givenBack).toEqual([slice])
+  })
+
+  test('with parts of a request is given back at once, since they are copied', async () => {
+    const { channel, finish } = connected()
+    const slices = [framed(write).subarray(0, 500), framed(write).subarray(500)]
     for (const slice of slices) channel.hear(slice)
-    expect(finish.length).toBeGreaterThan(0)
-    for (const done of finish) done()
-    await settled()
+    expect(finish).toHaveLength(1)
+    expect(channel.givenBack).toEqual(slices)
+  })
+
+  test('with a request and the beginning of another waits for the first', async () => {
+    const { channel, finish } = connected()
+    const slice = framed(write, write).subarray(0, -1)
+    channel.hear(slice)
     expect(channel.givenBack).toEqual([])
+    finish[0]!()
+    await settled()
+    expect(channel.givenBack).toEqual([slice])
   })
 
   test('with an answer is not, since whoever asked may keep it', async () => {
