@@ -5,7 +5,7 @@ import { MemoryStorage } from '../../src/sources/memory.ts'
 import type { StorageProvider } from '../../src/storage/provider.ts'
 import { StorageWrapper } from '../../src/storage/wrapper.ts'
 import type { Benchmark, BenchmarkResult } from './benchmark.ts'
-import { collectGarbage, median, spread } from './measure.ts'
+import { collectGarbage, median } from './measure.ts'
 import { filledDisk } from './move-disk.ts'
 
 const MIB = 2 ** 20
@@ -17,6 +17,8 @@ const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve,
 
 /** A destination at the end of a link of a fixed rate that can be halted. */
 class LinkedDisk extends StorageWrapper {
+  /** Bytes that have gone over it. */
+  bytes = 0
   #freeAt = 0
   #halted: Promise<void> | undefined
   #goOn = () => {}
@@ -37,6 +39,7 @@ class LinkedDisk extends StorageWrapper {
     const now = performance.now()
     this.#freeAt = Math.max(now, this.#freeAt) + data.length / LINK_BYTES_PER_MS
     await sleep(this.#freeAt - now)
+    this.bytes += data.length
     return this.inner.writeAt(data, offset)
   }
 }
@@ -72,27 +75,38 @@ class SteadyWriter {
   }
 }
 
-/** Writes and CPU milliseconds of a millisecond. */
-interface Pace {
-  readonly writes: number
+/** What happened in a window of time: its length and CPU time in milliseconds, writes of the program, bytes sent. */
+interface Window {
+  readonly ms: number
   readonly cpu: number
+  readonly writes: number
+  readonly bytes: number
 }
 
-/** The pace in a window of time, of which the first part is left out. */
-async function paceOf(writer: SteadyWriter, windowMs: number): Promise<Pace> {
+/** Looks at a window of time, of which the first part is left out. */
+async function look(writer: SteadyWriter, link: LinkedDisk, windowMs: number): Promise<Window> {
   await sleep(windowMs / 4)
-  const [startedAt, writes, before] = [performance.now(), writer.writes, process.cpuUsage()]
+  const [startedAt, writes, bytes, before] = [performance.now(), writer.writes, link.bytes, process.cpuUsage()]
   await sleep(windowMs)
   const ms = performance.now() - startedAt
   const { user, system } = process.cpuUsage(before)
-  return { writes: (writer.writes - writes) / ms, cpu: (user + system) / 1000 / ms }
+  return { ms, cpu: (user + system) / 1000, writes: writer.writes - writes, bytes: link.bytes - bytes }
+}
+
+/** What sending costs the writer, in one window. */
+interface Cost {
+  /** CPU time of sending that a thread needs when the link is full, in percent: a writer that shares the thread loses as much of its turns. */
+  readonly cpuPercent: number
+  /** Percent of its pace that the writer lost, as the clock has it: on a machine that is busy, what the others take as well. */
+  readonly wallPercent: number
 }
 
 /**
- * Percent of its pace that the writer loses while blocks are sent. The link is halted every other window, so that a machine that is busy with
- * something else slows both kinds of windows alike. And the CPU time that sending takes, in percent of a thread.
+ * Looks at the writer while blocks are sent for the first time. The link is halted every other window, and each window in which it goes is compared
+ * with the one before and the one behind, so that a machine that is busy with something else slows both kinds alike. The migration is then
+ * given up: it could send no more than what the writer changes.
  */
-async function slowdown(size: number, windowMs: number): Promise<{ percent: number; cpuPercent: number }> {
+async function costs(size: number, windowMs: number, windows: number): Promise<Cost[]> {
   const source = filledDisk(size)
   const destination = new MemoryStorage(size)
   const link = new LinkedDisk(destination)
@@ -100,38 +114,42 @@ async function slowdown(size: number, windowMs: number): Promise<{ percent: numb
   const { local, remote } = createDirtyTracker(monitor, BLOCK_SIZE)
   const writer = new SteadyWriter(local)
   const running = writer.run()
-  let isOver = false
+  const end = new AbortController()
   try {
+    link.halt()
     const moving = migrateLive({
       source: remote,
       destination: link,
       order: monitor,
-      strategy: 'auto',
       verify: 'root',
-      lockerHandler: () => {
-        isOver = true
-        return remote.lock!()
-      },
-      unlockerHandler: () => remote.unlock!(),
-      handOver: () => {},
+      signal: end.signal,
+      // A look at a shorter rest must not end it.
+      maxPauseMs: 0,
+      maxRounds: Number.POSITIVE_INFINITY,
     })
-    const idle: Pace[] = []
-    const busy: Pace[] = []
-    while (!isOver) {
-      const before = await paceOf(writer, windowMs)
-      if (isOver && busy.length > 0) break
-      link.halt()
-      busy.push(before)
-      idle.push(await paceOf(writer, windowMs))
+    moving.catch(() => {}) // Looked at below.
+    const found: Cost[] = []
+    for (let before = await look(writer, link, windowMs); found.length < windows; ) {
       link.goOn()
+      const busy = await look(writer, link, windowMs)
+      link.halt()
+      const after = await look(writer, link, windowMs)
+      const pace = (before.writes + after.writes) / (before.ms + after.ms)
+      const perWrite = (before.cpu + after.cpu) / (before.writes + after.writes)
+      const perByte = (busy.cpu - busy.writes * perWrite) / Math.max(1, busy.bytes)
+      found.push({
+        cpuPercent: perByte * LINK_BYTES_PER_MS * 100,
+        wallPercent: (1 - busy.writes / busy.ms / pace) * 100,
+      })
+      before = after
     }
-    await moving
-    const middle = (paces: Pace[], kind: keyof Pace) => median(paces.map((pace) => pace[kind]))
-    return {
-      percent: (1 - middle(busy, 'writes') / middle(idle, 'writes')) * 100,
-      cpuPercent: (middle(busy, 'cpu') - middle(idle, 'cpu')) * 100,
-    }
+    end.abort()
+    link.goOn()
+    const error = await moving.catch((error: unknown) => error)
+    if ((error as { code?: string }).code !== 'ABORTED') throw error
+    return found
   } finally {
+    end.abort()
     link.goOn()
     writer.stop()
     local.unlock()
@@ -142,23 +160,27 @@ async function slowdown(size: number, windowMs: number): Promise<{ percent: numb
 }
 
 async function measure(toy: boolean): Promise<BenchmarkResult> {
+  const all: Cost[] = []
   const values: number[] = []
-  const cpu: number[] = []
   for (let run = toy ? 0 : -1; run < (toy ? 1 : 5); run++) {
     collectGarbage()
-    const { percent, cpuPercent } = await slowdown(toy ? 8 * MIB : 256 * MIB, toy ? 5 : 100)
+    const found = await costs(toy ? 16 * MIB : 384 * MIB, toy ? 40 : 50, toy ? 2 : run < 0 ? 10 : 40)
     if (run < 0) continue
-    values.push(percent)
-    cpu.push(cpuPercent)
+    all.push(...found)
+    values.push(median(found.map(({ cpuPercent }) => cpuPercent)))
   }
   return {
-    value: median(values),
+    value: median(all.map(({ cpuPercent }) => cpuPercent)),
     unit: '%',
     limit: null,
     ratio: null,
-    runs: values.length,
-    spread: Math.abs(spread(values)),
-    note: `runs ${values.map((value) => value.toFixed(1)).join(', ')} %; sending takes ${median(cpu).toFixed(1)} % of the thread's time; link ${LINK_BYTES_PER_MS / 1000} MB/s, writer half of it`,
+    runs: all.length,
+    // In points: over a median that is nearly nothing it would say nothing.
+    spread: (Math.max(...values) - Math.min(...values)) / 100,
+    note:
+      `of the time of the thread that the writer shares with a full link, median of ${all.length} windows, of each migration ` +
+      `${values.map((value) => value.toFixed(1)).join(', ')} %; by the clock the writer lost ` +
+      `${median(all.map(({ wallPercent }) => wallPercent)).toFixed(1)} %; link ${LINK_BYTES_PER_MS / 1000} MB/s, writer half of it`,
   }
 }
 
