@@ -265,7 +265,7 @@ export class ProtocolRW {
     over()
   }
 
-  /** `over` is called when nobody looks at the payload any more: never for an answer, which whoever asked may keep. */
+  /** `over` is called when nobody looks at the payload any more: never for what may be kept. */
   #dispatch({ dev, id, payload }: Frame, over?: () => void): void {
     // What comes behind the end of a connection is nobody's any more.
     if (this.#end) return
@@ -287,7 +287,9 @@ export class ProtocolRW {
     else {
       const cost = requestCost(packet, payload.length)
       const handler = this.#handlers.get(dev)
-      const request = { dev, packet, id, cost, payload, ...(over ? { over } : {}) }
+      // Of other requests some parts may be kept, a nonce or a digest; and only writes are large.
+      const isWrite = packet.kind === 'write-at' || packet.kind === 'write-newer'
+      const request = { dev, packet, id, cost, payload, ...(over && isWrite ? { over } : {}) }
       if (handler) this.#load.run(cost, () => this.#work(handler, request))
       else this.#keepEarly(request)
     }

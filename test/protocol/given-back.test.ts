@@ -96,6 +96,14 @@ describe('a slice', () => {
     expect(channel.givenBack).toEqual([slice])
   })
 
+  test('with a request that is no write is not, since parts of it may be kept', async () => {
+    const { channel, finish } = connected()
+    channel.hear(framed(write, { kind: 'event', type: 'pre-lock' }))
+    for (const done of finish) done()
+    await settled()
+    expect(channel.givenBack).toEqual([])
+  })
+
   test('with an answer is not, since whoever asked may keep it', async () => {
     const channel = new FakeChannel()
     const rw = new ProtocolRW([channel], { dialect: 'blockferry/1', lastId: 2 ** 32 - 1 })
