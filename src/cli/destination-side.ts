@@ -3,7 +3,7 @@ import { systemClock } from '../async/clock.ts'
 import { ArrivingDisk } from '../devices/arriving-disk.ts'
 import { MemoryJournal } from '../devices/disk-journal.ts'
 import { type OfferedDisk, type ReceivedDisk, receiveDisk } from '../devices/receive-disk.ts'
-import { StorageError } from '../errors/storage-error.ts'
+import { errorCode, StorageError } from '../errors/storage-error.ts'
 import type { Connection } from '../protocol/connection.ts'
 import { BlockDigests } from '../storage/block-digests.ts'
 import { createBlockHasher } from '../storage/block-hasher.ts'
@@ -14,8 +14,8 @@ import type { DestinationPlan } from './destination-plan.ts'
 import { addressText, type DiskAddress, diskName } from './disk-address.ts'
 import { NbdDoor } from './nbd-door.ts'
 import type { Output } from './output.ts'
-import { Patience } from './patience.ts'
-import { part } from './peer-link.ts'
+import { isLoss, Patience } from './patience.ts'
+import { part, within } from './peer-link.ts'
 import type { PeerSupply } from './peer-supply.ts'
 import { PhaseMeter } from './phase-progress.ts'
 import { formatDuration, formatSize } from './sizes.ts'
@@ -29,6 +29,9 @@ export interface DestinationOptions {
   /** Seconds that a lost peer is waited for. */
   readonly retry: number
 }
+
+/** A source hears at once that everything has arrived, and hangs up. */
+const FAREWELL_MS = 5_000
 
 /** Blocks that are missing are counted this often for the progress that is shown. */
 const PROGRESS_MS = 100
@@ -89,6 +92,31 @@ export class DestinationSide {
       watching.abort()
       await watched
       signal.removeEventListener('abort', interrupt)
+    }
+  }
+
+  /**
+   * The disk is this side's and whole: waits until the other side knows, which may have been killed before it did, and is looked for as long as any
+   * lost peer. A link that just ends says nothing.
+   * @throws StorageError `IN_DOUBT`, `NOT_OWNER` when it owns the disk too
+   */
+  async untilAcknowledged(peers: PeerSupply, signal: AbortSignal): Promise<void> {
+    const patience = new Patience(this.#options.retry * 1000)
+    for (;;) {
+      try {
+        const connection = this.#connection
+        if (connection && ((await isAcknowledged(connection)) || this.#isSilo)) return await part(connection)
+        if (connection) await part(connection)
+        this.#connection = undefined
+        await patience.pause(new StorageError('PEER_LOST', 'the other side left without a word'), signal)
+        this.#connection = await peers.next(signal, patience.leftMs)
+        await this.#arriving!.attach(this.#connection)
+      } catch (error) {
+        if (!isLoss(error) && !signal.aborted) throw error
+        if (patience.leftMs > 0 && !signal.aborted) continue
+        this.#output.note('everything is here; the other side may not know, and pull --resume tells it')
+        return
+      }
     }
   }
 
@@ -170,21 +198,20 @@ export class DestinationSide {
       try {
         const connection = await peers.next(signal, hasMet ? patience.leftMs : undefined)
         this.#connection = connection
+        const wasWhole = this.isWhole
         await arriving.attach(connection)
         hasMet = true
         patience.renew()
         this.#disk = arriving
         await this.#place.meets(peers.text)
         await this.#openDoor()
-        const lost = connection.rw.ended.then((reason) => {
-          throw reason ?? new StorageError('PEER_LOST', 'The peer closed the connection before everything was here.')
-        })
-        await Promise.race([arriving.whole, lost])
+        if (wasWhole) await isAcknowledged(connection)
+        else await Promise.race([arriving.whole, lossOf(connection)])
         break
       } catch (error) {
         failure = error
       }
-      if (this.isWhole) {
+      if (this.isWhole && isLoss(failure)) {
         this.#output.note('everything is here; the other side could not be told so')
         break
       }
@@ -247,6 +274,26 @@ export class DestinationSide {
       // Stopped.
     }
   }
+}
+
+/** Rejects when the connection has ended. */
+async function lossOf({ rw }: Connection): Promise<never> {
+  const reason = await rw.ended
+  throw reason ?? new StorageError('PEER_LOST', 'The peer closed the connection before everything was here.')
+}
+
+/** Whether the other side has said that it needs nothing more. @throws what else it says, such as that it owns the disk too */
+async function isAcknowledged({ rw }: Connection): Promise<boolean> {
+  let reason: unknown
+  await within(
+    rw.ended.then((ended) => {
+      reason = ended
+    }),
+    FAREWELL_MS,
+  )
+  if (errorCode(reason) === 'CLOSED') return true
+  if (reason !== undefined && !isLoss(reason)) throw reason
+  return false
 }
 
 async function memoryJournal({ size, blockSize }: OfferedDisk): Promise<MemoryJournal> {

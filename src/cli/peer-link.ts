@@ -105,6 +105,15 @@ export async function part(connection: Connection, error?: unknown): Promise<voi
   connection.rw.abort(error ?? new StorageError('PEER_LOST', 'The peer does not hang up.'))
 }
 
+/** Ends a connection over which a disk has moved: the other side hears that it is not needed any more, which the end of a link does not say. */
+export async function partForGood(connection: Connection): Promise<void> {
+  const isSilent = connection.dialect === 'silo'
+  await part(
+    connection,
+    isSilent ? undefined : new StorageError('CLOSED', 'the disk has moved, and nothing is needed any more'),
+  )
+}
+
 /** Waits for something at most so long; returns whether it came. */
 export async function within(event: Promise<unknown>, ms: number): Promise<boolean> {
   const done = new AbortController()

@@ -7,7 +7,7 @@ import { addressText, type DiskAddress } from '../disk-address.ts'
 import { incomplete, remarked } from '../open-disk.ts'
 import type { Output } from '../output.ts'
 import { peerText } from '../peer-address.ts'
-import { type LinkOptions, part, within } from '../peer-link.ts'
+import { type LinkOptions, part } from '../peer-link.ts'
 import { callingSupply, type PeerSupply, waitingSupply } from '../peer-supply.ts'
 
 /** What `blockferry pull` was asked for. */
@@ -20,9 +20,6 @@ export interface PullOptions extends DestinationFlags {
   /** Seconds that a lost peer is waited for. */
   readonly retry: number
 }
-
-/** A source that has handed over hangs up at once; one that speaks another dialect may not. */
-const FAREWELL_MS = 5_000
 
 /**
  * Takes a disk over from a peer while it is in use; clients read it here from the start and write it from the hand-over on. A lost link is made again
@@ -45,15 +42,9 @@ export async function pull(options: PullOptions, output: Output, signal: AbortSi
   try {
     const root = await side.receive(peers, signal)
     side.report(peerText(link.address), root, systemClock.now() - startedAt)
-    if (side.connection) {
-      await within(side.connection.rw.ended, FAREWELL_MS)
-      await part(side.connection)
-    }
-    await peers.close()
-    if (nbd) {
-      await side.serveAlone()
-      await interruption(signal)
-    }
+    const told = side.untilAcknowledged(peers, signal).then(() => peers.close())
+    if (nbd) await side.serveAlone()
+    await Promise.all([told, nbd ? interruption(signal) : undefined])
   } catch (error) {
     failure = await giveUp(error, { side, peers, signal, to })
   }

@@ -3,7 +3,7 @@ import { StorageError } from '../../errors/storage-error.ts'
 import type { Output } from '../output.ts'
 import { Patience } from '../patience.ts'
 import { peerText } from '../peer-address.ts'
-import { callPeer, type LinkOptions, part } from '../peer-link.ts'
+import { callPeer, type LinkOptions, part, partForGood } from '../peer-link.ts'
 import { type SourceOptions, SourceSide } from '../source-side.ts'
 import { tellFailure } from '../visitors.ts'
 import { interruptedText } from './serve.ts'
@@ -52,7 +52,7 @@ async function pushUntilDone(
           patience.renew()
         })
         if (sent.acknowledged || !canGoOn) {
-          await part(connection)
+          await partForGood(connection)
           return sent
         }
         failure = new StorageError('PEER_LOST', 'the link was lost behind the last word')

@@ -5,7 +5,7 @@ import { StorageError } from '../../errors/storage-error.ts'
 import { type Connection, FEATURE } from '../../protocol/connection.ts'
 import { createBlockHasher } from '../../storage/block-hasher.ts'
 import type { Output } from '../output.ts'
-import { awaitPeers, type LinkOptions, part } from '../peer-link.ts'
+import { awaitPeers, type LinkOptions, part, partForGood } from '../peer-link.ts'
 import { type SourceOptions, SourceSide } from '../source-side.ts'
 import { tellFailure, Visitors } from '../visitors.ts'
 
@@ -125,7 +125,7 @@ class PulledOnce {
         : 'a pull failed, the disk stays here'
       tellFailure(this.#output, isReleased ? 'released' : 'pull-failed', what, failure)
     }
-    await part(connection, failure)
+    await (failure === undefined ? partForGood(connection) : part(connection, failure))
   }
 }
 
