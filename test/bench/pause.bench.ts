@@ -81,13 +81,14 @@ async function sizes(toy: boolean): Promise<BenchmarkResult> {
       small.push(pair[0]!)
       large.push(pair[1]!)
     }
-    return { small, large, difference: median(large) - median(small) }
+    // Of the quicker half: what else the machine does only ever makes a pause longer.
+    return { small, large, difference: percentile(large, 0.25) - percentile(small, 0.25) }
   }
   try {
     const memory = await measure('memory', toy ? 1 : 15)
     const journaled = await measure('journaled-memory', toy ? 1 : 15)
     const text = ({ small, large }: { small: number[]; large: number[] }) =>
-      `${median(large).toFixed(2)} ms and ${median(small).toFixed(2)} ms`
+      `${percentile(large, 0.25).toFixed(2)} ms and ${percentile(small, 0.25).toFixed(2)} ms`
     return {
       value: journaled.difference,
       unit: 'ms',
@@ -96,7 +97,7 @@ async function sizes(toy: boolean): Promise<BenchmarkResult> {
       runs: journaled.large.length,
       spread: spread(journaled.large),
       note:
-        `256 GiB and 1 GiB, medians of ${memory.large.length}, ${LAST_BLOCKS} dirty blocks: ${text(journaled)} with journals in files, ` +
+        `256 GiB and 1 GiB, first quartiles of ${memory.large.length}, ${LAST_BLOCKS} dirty blocks: ${text(journaled)} with journals in files, ` +
         `${text(memory)} without (difference ${memory.difference.toFixed(2)} ms)`,
     }
   } finally {
