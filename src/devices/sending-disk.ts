@@ -3,6 +3,7 @@ import { errorCode, StorageError } from '../errors/storage-error.ts'
 import { type LiveMigrationResult, migrateLive } from '../migration/migrate-live.ts'
 import { moveRest } from '../migration/move-rest.ts'
 import { AnyBlockOrder } from '../orders/any-block-order.ts'
+import { PRIORITY_REQUESTS } from '../orders/limits.ts'
 import { PriorityBlockOrder } from '../orders/priority-block-order.ts'
 import type { Connection } from '../protocol/connection.ts'
 import { createNonce } from '../protocol/secret-proof.ts'
@@ -47,6 +48,8 @@ export class SendingDisk {
   #order: PriorityBlockOrder | undefined
   /** Something was sent before, to a destination that may be another one. */
   #hasBegun = false
+  /** Blocks that were asked for before it was known what is to be sent. */
+  #asked: Set<number> | undefined
 
   private constructor(parts: Required<OpenSendingOptions>, hasher: BlockHasher) {
     this.#source = parts.source
@@ -107,6 +110,7 @@ export class SendingDisk {
     })
     try {
       const order = this.#orderOf(options)
+      this.#asked = new Set()
       const device = this.#device(connection, options.name, order)
       await device.announce()
       const to = new OrderedDestination(device, connection.laneCount)
@@ -145,6 +149,7 @@ export class SendingDisk {
     if (start.isPrepared) await handOver.withdraw()
     const claims = start.hasClaims ? await this.#compare(run, { isOwner: false }) : this.#beginAnew(order)
     this.#hasBegun = true
+    this.#hear(order)
     const face = new SendingFace(
       { to, requests: handOver.requests, digests, claims, checkpoints: this.#checkpoints },
       this.#source.blockSize,
@@ -223,6 +228,7 @@ export class SendingDisk {
     const { handOver, to, order, options } = run
     const { digests } = this.#journal
     await this.#compare(run, { isOwner: true })
+    this.#hear(order)
     const face = new SendingFace(
       { to, requests: handOver.requests, digests, claims: undefined, checkpoints: this.#checkpoints },
       this.#source.blockSize,
@@ -238,7 +244,13 @@ export class SendingDisk {
   #beginAnew(order: PriorityBlockOrder): undefined {
     const { digests } = this.#journal
     digests.forget(0, digests.blockCount)
-    if (this.#hasBegun) order.addAll()
+    if (this.#hasBegun || order.available === 0) order.addAll()
+  }
+
+  /** The order is filled; only what is in it can go before its turn. */
+  #hear(order: PriorityBlockOrder): void {
+    for (const block of this.#asked ?? []) order.prioritise(block)
+    this.#asked = undefined
   }
 
   /** Puts into the order what the destination lacks, and nothing else. */
@@ -296,7 +308,12 @@ export class SendingDisk {
       size,
       blockSize,
       name,
-      needAt: (offset, length) => forEachBlock(offset, length, (block) => order.prioritise(block)),
+      needAt: (offset, length) =>
+        forEachBlock(offset, length, (block) => {
+          if (!order.prioritise(block) && (this.#asked?.size ?? PRIORITY_REQUESTS) < PRIORITY_REQUESTS) {
+            this.#asked?.add(block)
+          }
+        }),
       // Before the hand-over the disk is written here, and nowhere else.
       dontNeedAt: (offset, length) => {
         if (this.isReleased) forEachBlock(offset, length, (block) => order.remove(block))
