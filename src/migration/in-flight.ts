@@ -14,6 +14,8 @@ export interface ActiveRun {
 }
 
 interface RunEnd {
+  /** It is being read, or waits for a destination that takes no more. */
+  isAhead: boolean
   /** Room that it takes, in parts of a slot. */
   readonly parts: number
   readonly resolve: () => void
@@ -34,6 +36,9 @@ export interface InFlightLimits {
 export class InFlight {
   readonly #limits: InFlightLimits
   readonly #taken: Record<BlockType, number> = { standard: 0, dirty: 0, priority: 0 }
+  #ahead = 0
+  /** Runs that may be ahead: fewer while they wait for the destination, more while it waits for them. */
+  #farthestAhead = Number.POSITIVE_INFINITY
   readonly #runs = new Map<ActiveRun, RunEnd>()
   readonly #signal: AbortSignal | undefined
   /** Heard once for all runs: each of them listening to the caller's signal would look like a leak to Node. */
@@ -62,6 +67,7 @@ export class InFlight {
   }
 
   hasRoom(type: BlockType): boolean {
+    if (type !== 'priority' && this.#ahead >= this.#farthestAhead) return false
     return this.#taken[type] < this.#limits.slots[type] * SLOT_PARTS
   }
 
@@ -75,9 +81,25 @@ export class InFlight {
     if (this.#signal?.aborted) controller?.abort(this.#signal.reason)
     const run = { start, count, type, signal: controller?.signal, ended }
     const parts = this.#parts(count, type)
-    this.#runs.set(run, { parts, resolve, controller })
+    this.#runs.set(run, { isAhead: true, parts, resolve, controller })
+    this.#ahead++
     this.#taken[type] += parts
     return run
+  }
+
+  /**
+   * The destination has taken a run. What is read long before that only leaves the processor's caches again, and a request of the destination
+   * finds it chosen already; with a slow source it is what keeps the destination busy. So how far ahead runs are read follows who waits for whom.
+   */
+  departed(run: ActiveRun, waited: boolean): void {
+    const end = this.#runs.get(run)
+    if (!end?.isAhead) return
+    this.#farthestAhead = waited
+      ? Math.max(1, Math.floor(Math.min(this.#farthestAhead, this.#ahead) / 2))
+      : this.#farthestAhead + 1
+    end.isAhead = false
+    this.#ahead--
+    this.wake()
   }
 
   end(run: ActiveRun): void {
@@ -85,6 +107,7 @@ export class InFlight {
     if (!end) return
     this.#runs.delete(run)
     this.#taken[run.type] -= end.parts
+    if (end.isAhead) this.#ahead--
     if (this.#runs.size === 0) this.#signal?.removeEventListener('abort', this.#onAbort)
     end.resolve()
     this.wake()

@@ -11,7 +11,7 @@ export interface MigratorConfig {
   blockSize: number
   /** Runs in flight by kind of block; `any` stands for the kinds not named. Default: `CONCURRENCY`, where up to `SLOT_PARTS` short ones count as one. */
   concurrency?: Partial<Record<BlockType | 'any', number>>
-  /** Bytes of neighbouring blocks moved together, at least one block, at most `LARGEST_RUN_BYTES`. Default: `RUN_BYTES`, or more where a storage prefers it. */
+  /** Bytes of neighbouring blocks moved together, at least one block, at most `LARGEST_RUN_BYTES`. Default: what the storages prefer, or `RUN_BYTES`. */
   runBytes?: number
   /** Stops the writer and resolves when none of its writes is in flight. Default: the source's own lock. */
   lockerHandler?: () => Promise<void>
@@ -50,7 +50,7 @@ const KINDS: readonly BlockType[] = ['standard', 'dirty', 'priority']
 /** `preferredBytes`: what the storages prefer to move at once. @throws InvalidArgumentError that names the first option outside its domain. */
 export function checkConfig(config: MigratorConfig, preferredBytes = 0): CheckedConfig {
   const blockSize = checkBlockSize('blockSize', config.blockSize)
-  const runBytes = checkInteger('runBytes', config.runBytes ?? Math.max(RUN_BYTES, preferredBytes), 1)
+  const runBytes = checkInteger('runBytes', config.runBytes ?? (preferredBytes || RUN_BYTES), 1)
   const slots = (type: BlockType): number => {
     const limit = config.concurrency?.[type] ?? config.concurrency?.any ?? CONCURRENCY[type]
     checkInteger(`concurrency.${type}`, limit, 1)

@@ -82,7 +82,7 @@ export class RunCarrier {
 
   /** Tries a run a few times; returns the last error. Blocks that a hole took along go back before another attempt. */
   async #attempts(run: ActiveRun, count: number, tookMore?: (blocks: number) => void): Promise<unknown> {
-    const { mover, order, failures, config } = this.#parts
+    const { mover, order, failures, config, inFlight } = this.#parts
     let askedInRound = this.#parts.round()
     const takeMore: TakeMore = (block, limit) => {
       // The answer may be older than the write that made a block dirty, and nothing tracks that block now: it must be looked at anew.
@@ -98,6 +98,7 @@ export class RunCarrier {
         await mover.move(run.start, count, {
           ...(run.signal ? { signal: run.signal } : {}),
           takeMore,
+          departs: (waited) => inFlight.departed(run, waited),
           stored: (moved, bytes) => this.#stored(run.start, moved, bytes),
         })
         return undefined

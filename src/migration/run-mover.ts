@@ -64,7 +64,9 @@ export class RunMover {
     }
     const slot = await sharedStagingPool().acquire(length, options.signal)
     try {
-      checkCount('SHORT_READ', await this.#source.readAt(slot.bytes, offset, options), offset, length)
+      // Only a write departs.
+      const reading = options.signal ? { signal: options.signal } : undefined
+      checkCount('SHORT_READ', await this.#source.readAt(slot.bytes, offset, reading), offset, length)
       const zero = (this.#fresh || this.#destination.zeroAt) && slot.kernels.isZero(slot.pointer, length)
       if (zero) await this.#zero(offset, length, options)
       else await this.#write(slot.bytes, offset, options)

@@ -29,6 +29,11 @@ export interface Channel {
   /** Bytes of one send that serve this transport best, where each send is dear. Default: any number is fine. */
   readonly preferredBytes?: number
   /**
+   * Bytes that are missing to where the system copies fast, if data follows `bytes` others in the next send; 0 to 63. Only where that
+   * matters.
+   */
+  gap?(bytes: number): number
+  /**
    * Sends the parts one behind the other. `parts` are borrowed until the promise settles; it resolves when there is room for more, which is
    * the back-pressure. Who does not wait for it is refused with `LIMIT_EXCEEDED`, which ends the channel, since a stream with a hole is none.
    * Rejects with the reason once the channel has ended, with `CLOSED` after `close` and after an end in order.

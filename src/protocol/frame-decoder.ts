@@ -1,7 +1,14 @@
 import { assert } from '../errors/assert.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import { FRAME_HEADER_BYTES, type Frame } from './frame.ts'
-import { FIRST_PAYLOAD_BYTES, GATHERED_FRAMES_BYTES, LARGEST_PAYLOAD_BYTES, PAYLOAD_GROWTH } from './limits.ts'
+import {
+  ALIGNMENT_BYTES,
+  FIRST_PAYLOAD_BYTES,
+  GATHERED_FRAMES_BYTES,
+  LARGEST_PAYLOAD_BYTES,
+  PAYLOAD_GROWTH,
+  READ_BEHIND_BYTES,
+} from './limits.ts'
 import type { PayloadPool } from './payload-pool.ts'
 
 /** What the decoder does: collects a header, collects a payload, hands a frame out, or has met an error and reads no more. */
@@ -14,8 +21,8 @@ const NOTHING = new Uint8Array(0)
  * ({@link room}, {@link filled}).
  *
  * A payload that lies within one slice is handed out as a view of it; one that is cut is put together once, in a buffer that grows with what
- * has come and not with what was promised. Of what is read to the decoder's room, long payloads are not copied at all: each is read, with
- * the header behind it, into a buffer of its own.
+ * has come and not with what was promised. Of what is read to the decoder's room, long payloads are not copied: each is read into a buffer of
+ * its own, with the next header behind it.
  */
 export class FrameDecoder {
   readonly #limit: number
@@ -27,7 +34,7 @@ export class FrameDecoder {
   #dev = 0
   #id = 0
   #length = 0
-  /** Has room for the header behind the payload, too. */
+  /** Has room behind the payload, too. */
   #buffer: Uint8Array = NOTHING
   #filled = 0
   /** Where short frames are read to, several at once; made when it is asked for. */
@@ -116,13 +123,12 @@ export class FrameDecoder {
   /** Of bytes that lie in the payload's buffer already, and maybe in the room for a header behind it. */
   #readInPlace(bytes: number, onFrame: (frame: Frame) => void): void {
     this.#filled += bytes
-    const behind = this.#filled - this.#length
-    if (behind < 0) return
+    if (this.#filled < this.#length) return
     const payload = this.#buffer.subarray(0, this.#length)
-    this.#header.set(this.#buffer.subarray(this.#length, this.#filled))
-    this.#headerBytes = behind
+    // The buffer is used again as soon as this payload has been handled, whoever still looks at one behind it.
+    const behind = this.#buffer.slice(this.#length, this.#filled)
     this.#deliver(payload, onFrame)
-    if (behind === FRAME_HEADER_BYTES) this.#readHeader(NOTHING, 0, onFrame)
+    this.#readSlice(behind, onFrame)
   }
 
   /** Reads a header from `at`, and the payload too if all of it is there; returns where it stopped. */
@@ -148,9 +154,15 @@ export class FrameDecoder {
     }
     this.#state = 'payload'
     this.#filled = 0
-    const length = Math.min(this.#length, Math.max(FIRST_PAYLOAD_BYTES, slice.length - end)) + FRAME_HEADER_BYTES
-    this.#buffer = this.#pool?.take(length) ?? new Uint8Array(length)
+    this.#buffer = this.#memory(Math.min(this.#length, Math.max(FIRST_PAYLOAD_BYTES, slice.length - end)))
     return end
+  }
+
+  /** Room for so much of the payload, and behind it. Data ends its payload, and senders align it: so the end is aligned here, too. */
+  #memory(bytes: number): Uint8Array {
+    const lead = (ALIGNMENT_BYTES - (this.#length % ALIGNMENT_BYTES)) % ALIGNMENT_BYTES
+    const length = lead + bytes + READ_BEHIND_BYTES
+    return (this.#pool?.take(length) ?? new Uint8Array(length)).subarray(lead)
   }
 
   /** Adds bytes from `at` to the payload that has begun; returns where it stopped. */
@@ -168,7 +180,7 @@ export class FrameDecoder {
 
   /** A larger buffer, of at least so many bytes. */
   #grow(least: number): void {
-    const length = Math.min(this.#length + FRAME_HEADER_BYTES, Math.max(least, this.#buffer.length * PAYLOAD_GROWTH))
+    const length = Math.min(this.#length + READ_BEHIND_BYTES, Math.max(least, this.#buffer.length * PAYLOAD_GROWTH))
     const grown = new Uint8Array(length)
     grown.set(this.#buffer.subarray(0, this.#filled))
     this.#buffer = grown

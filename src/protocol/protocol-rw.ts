@@ -28,6 +28,8 @@ export interface SendOptions {
   urgent?: boolean
   /** Ends the wait for an answer with `ABORTED`. */
   signal?: AbortSignal
+  /** Called when a request need not wait for the window any more, and told whether it had to. */
+  departs?: (waited: boolean) => void
 }
 
 /** How the bytes of packets are to be understood: byte for byte what a Silo peer knows, or that and our own packets. */
@@ -92,7 +94,7 @@ export class ProtocolRW {
     this.clock = options.clock ?? systemClock
     this.#window = new SendWindow(this.clock, this.requestBytes)
     this.#load = new WorkLoad(!options.unproven)
-    this.#queues = lanes.map((lane) => new SendQueue(lane, this.clock))
+    this.#queues = lanes.map((lane) => new SendQueue(lane, this.clock, { pads: options.dialect !== 'silo' }))
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve
     })
@@ -161,7 +163,10 @@ export class ProtocolRW {
     throwIfAborted(options.signal)
     const encoded = encodePacket(packet)
     const bytes = options.urgent ? 0 : encoded.head.length + (encoded.data?.length ?? 0)
-    const credit = bytes > 0 ? await this.#window.acquire(bytes, options.signal) : undefined
+    const taken = bytes > 0 ? this.#window.acquire(bytes, options.signal) : undefined
+    const waited = taken instanceof Promise
+    const credit = waited ? await taken : taken
+    options.departs?.(waited)
     let id = 0
     let isAnswered = false
     try {
@@ -278,7 +283,8 @@ export class ProtocolRW {
       }
     }
     const packet = decodePacket(payload)
-    if (packet.kind === 'acks') {
+    if (packet.kind === 'padding') over?.()
+    else if (packet.kind === 'acks') {
       this.#settleAll(dev, packet.ranges)
       over?.()
     }

@@ -1,7 +1,8 @@
 import { type Clock, systemClock } from '../async/clock.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { Channel } from './channel.ts'
-import { BATCH_BYTES, QUEUED_FRAMES, SEND_TURN_MS } from './limits.ts'
+import { ALIGNED_DATA_BYTES, BATCH_BYTES, QUEUED_FRAMES, SEND_TURN_MS } from './limits.ts'
+import { paddingFrame } from './padding-frame.ts'
 
 interface QueuedFrame {
   readonly pieces: readonly Uint8Array[]
@@ -16,14 +17,17 @@ interface QueuedFrame {
 export class SendQueue {
   readonly #channel: Channel
   readonly #clock: Clock
+  readonly #pads: boolean
   readonly #urgent: QueuedFrame[] = []
   readonly #bulk: QueuedFrame[] = []
   #isSending = false
   #end: { readonly reason: unknown } | undefined
 
-  constructor(channel: Channel, clock: Clock = systemClock) {
+  /** `pads`: whether the peer skips padding, which goes before large data where the channel is faster for it. */
+  constructor(channel: Channel, clock: Clock = systemClock, { pads = false } = {}) {
     this.#channel = channel
     this.#clock = clock
+    this.#pads = pads && channel.gap !== undefined
   }
 
   /** Whether nothing more is taken. */
@@ -57,7 +61,7 @@ export class SendQueue {
     let turnAt = this.#clock.now()
     for (let batch = this.#take(); batch.length > 0; batch = this.#take()) {
       try {
-        await this.#channel.send(batch.flatMap((frame) => frame.pieces))
+        await this.#channel.send(this.#pieces(batch))
         for (const frame of batch) frame.sent()
         // A channel with room resolves at once, and so does reading the next block from memory: what the peer says would never be heard.
         if (this.#clock.now() - turnAt >= SEND_TURN_MS && this.#bulk.length > 0) {
@@ -70,6 +74,21 @@ export class SendQueue {
       }
     }
     this.#isSending = false
+  }
+
+  #pieces(batch: readonly QueuedFrame[]): readonly Uint8Array[] {
+    if (!this.#pads) return batch.flatMap(({ pieces }) => pieces)
+    const all: Uint8Array[] = []
+    let before = 0
+    for (const { pieces } of batch) {
+      const data = pieces.at(-1)!.length
+      const frame = bytesOf(pieces)
+      const gap = data < ALIGNED_DATA_BYTES ? 0 : this.#channel.gap!(before + frame - data)
+      if (gap > 0) before += all[all.push(paddingFrame(gap)) - 1]!.length
+      all.push(...pieces)
+      before += frame
+    }
+    return all
   }
 
   /** The frames of the next send: all urgent ones first, then bulk ones up to a size that keeps an urgent one waiting only briefly. */
@@ -85,6 +104,12 @@ export class SendQueue {
 
 function size(frames: readonly QueuedFrame[]): number {
   let bytes = 0
-  for (const { pieces } of frames) for (const piece of pieces) bytes += piece.length
+  for (const { pieces } of frames) bytes += bytesOf(pieces)
+  return bytes
+}
+
+function bytesOf(pieces: readonly Uint8Array[]): number {
+  let bytes = 0
+  for (const piece of pieces) bytes += piece.length
   return bytes
 }

@@ -7,7 +7,6 @@ import {
   DIRTY_LIST_BLOCKS,
   NEED_AT_BLOCKS,
   NEEDED_BLOCKS,
-  PREFERRED_BYTES,
   READ_BYTES,
   REQUEST_BYTES,
   SMALLEST_PAYLOAD_BYTES,
@@ -49,7 +48,6 @@ export interface RemoteDevice {
  */
 export class ToProtocol implements StorageProvider {
   readonly size: number
-  readonly preferredBytes = PREFERRED_BYTES
   readonly #rw: ProtocolRW
   readonly #device: RemoteDevice
   /** Blocks that the peer waits for: they pass what else is being sent. */
@@ -64,6 +62,11 @@ export class ToProtocol implements StorageProvider {
     this.#rw = rw
     this.#device = device
     rw.handle(device.dev, (packet, id) => this.#serve(packet, id))
+  }
+
+  /** What travels in one request: more at once would only wait here. */
+  get preferredBytes(): number {
+    return this.#rw.requestBytes
   }
 
   /** Tells the peer what device is coming; first of all. @throws StorageError `INCOMPATIBLE` when it takes no block of this size */
@@ -91,12 +94,15 @@ export class ToProtocol implements StorageProvider {
     const { blockSize } = this.#device
     // Whole blocks: a part of one makes nothing present at the peer.
     const step = Math.max(1, Math.floor(Math.min(this.#rw.requestBytes, this.#largestData) / blockSize)) * blockSize
+    if (length > 0 && length <= step) {
+      await this.#writeData(length === data.length ? data : data.subarray(0, length), offset, options)
+      return length
+    }
     const pieces: Promise<void>[] = []
+    const departs = options.departs && lastOf(Math.ceil(length / step), options.departs)
     for (let from = 0; from < length; from += step) {
       const piece = data.subarray(from, Math.min(length, from + step))
-      const packet = { kind: 'write-at', form: 'data', offset: offset + from, data: piece } as const
-      const urgent = this.#isNeeded(offset + from, piece.length)
-      pieces.push(this.#write(packet, piece.length, { ...options, urgent }))
+      pieces.push(this.#writeData(piece, offset + from, departs ? { ...options, departs } : options))
     }
     // All of them, also after a failure: the data is borrowed until the last piece has left.
     await allSettled(pieces)
@@ -205,6 +211,13 @@ export class ToProtocol implements StorageProvider {
     target.set(answer.data.subarray(0, answer.bytes))
   }
 
+  #writeData(data: Uint8Array, offset: number, { signal, departs }: IoOptions): Promise<void> {
+    const options: SendOptions = { urgent: this.#isNeeded(offset, data.length) }
+    if (signal) options.signal = signal
+    if (departs) options.departs = departs
+    return this.#write({ kind: 'write-at', form: 'data', offset, data }, data.length, options)
+  }
+
   async #write(write: WriteAtBytes, length: number, options: SendOptions): Promise<void> {
     const isNewer = this.#generation > 0 && this.#rw.dialect !== 'silo'
     const packet: Packet = isNewer ? { kind: 'write-newer', generation: this.#generation, write } : write
@@ -299,6 +312,16 @@ export class ToProtocol implements StorageProvider {
 async function allSettled(pieces: readonly Promise<void>[]): Promise<void> {
   const failed = (await Promise.allSettled(pieces)).find((piece) => piece.status === 'rejected')
   if (failed) throw failed.reason
+}
+
+/** Called for each of some pieces, tells of the last one; whether any had to wait. */
+function lastOf(count: number, departs: (waited: boolean) => void): (waited: boolean) => void {
+  let left = count
+  let anyWaited = false
+  return (waited) => {
+    anyWaited ||= waited
+    if (--left === 0) departs(anyWaited)
+  }
 }
 
 function unexpected(answer: Packet): StorageError {

@@ -4,6 +4,11 @@ import type { StorageEventListener, StorageEventMap } from './events.ts'
 export interface IoOptions {
   /** Ends the call with `ABORTED`; bytes already written stay written. */
   signal?: AbortSignal
+  /**
+   * Called by a storage that takes only so many writes at once, when this one has been taken, and told whether it had to wait for that: who reads
+   * ahead learns how far is of use. Others never call it; a write in several parts may call it for each.
+   */
+  departs?: (waited: boolean) => void
 }
 
 /** A byte range of a disk. */

@@ -3,11 +3,13 @@ import { TLSSocket } from 'node:tls'
 import { StorageError } from '../errors/storage-error.ts'
 import type { ByteSink, Channel } from '../protocol/channel.ts'
 import {
+  ALIGNED_BYTES,
   GATHERED_BYTES,
   PENDING_BYTES,
   PENDING_SENDS,
   TCP_BUFFERED_BYTES,
   TCP_KEEP_ALIVE_MS,
+  TCP_SEND_BYTES,
   TLS_WRITE_BYTES,
 } from './limits.ts'
 import { type DirectIntake, type Intake, SliceIntake } from './tcp-intake.node.ts'
@@ -32,11 +34,18 @@ export function directTcpChannel(socket: Socket, intake: DirectIntake): Channel 
   return new TcpChannel(socket, socket, intake)
 }
 
+/**
+ * Bytes that this process has sent over plain TCP, as far as is known here. Linux puts what a thread sends over any socket one behind the other into
+ * the pages of that thread (`sk_page_frag`), so this says where in a page the next byte goes.
+ */
+let sentBytes = 0
+
 /** The label of RFC 9266, channel bindings for TLS 1.3. */
 const EXPORTER_LABEL = 'EXPORTER-Channel-Binding'
 
 class TcpChannel implements Channel {
   readonly kind = 'tcp'
+  readonly preferredBytes = TCP_SEND_BYTES
   readonly binding?: Uint8Array
   readonly ended: Promise<unknown>
   readonly #socket: Socket
@@ -80,6 +89,13 @@ class TcpChannel implements Channel {
     socket.on('close', () => this.#closed())
   }
 
+  gap(bytes: number): number {
+    // TLS moves everything anyway.
+    return this.#socket instanceof TLSSocket
+      ? 0
+      : (ALIGNED_BYTES - ((sentBytes + bytes) % ALIGNED_BYTES)) % ALIGNED_BYTES
+  }
+
   send(parts: readonly Uint8Array[]): Promise<void> {
     if (this.#end || this.#state !== 'open') return Promise.reject(this.#end?.reason ?? closed())
     let bytes = 0
@@ -93,6 +109,7 @@ class TcpChannel implements Channel {
       )
       return Promise.reject(this.#end!.reason)
     }
+    sentBytes = (sentBytes + bytes) % ALIGNED_BYTES
     const isSmall = bytes <= GATHERED_BYTES && this.#socket.writableLength + bytes <= TCP_BUFFERED_BYTES
     if (isSmall && this.#pendingSends === 0) {
       this.#cork()

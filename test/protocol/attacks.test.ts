@@ -133,7 +133,7 @@ describe('a hostile source ends the connection, and leaves others alone, with', 
       const { rw, peer } = await destination()
       await peer.bytes(whole.subarray(0, cut))
       await peer.close()
-      expect(await rw.ended).toMatchObject({ code: 'MALFORMED' })
+      expect(await rw.ended).toMatchObject({ code: 'PEER_LOST' })
     }
   })
 

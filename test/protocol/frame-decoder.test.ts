@@ -3,7 +3,12 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { encodeFrame, type Frame } from '../../src/protocol/frame.ts'
 import { FrameDecoder } from '../../src/protocol/frame-decoder.ts'
-import { FIRST_PAYLOAD_BYTES, LARGEST_PAYLOAD_BYTES } from '../../src/protocol/limits.ts'
+import {
+  ALIGNMENT_BYTES,
+  FIRST_PAYLOAD_BYTES,
+  LARGEST_PAYLOAD_BYTES,
+  READ_BEHIND_BYTES,
+} from '../../src/protocol/limits.ts'
 import { expandWrite } from '../../src/protocol/packets/expand-write.ts'
 import { decodePacket, encodePacket } from '../../src/protocol/packets/packet.ts'
 import { PayloadPool } from '../../src/protocol/payload-pool.ts'
@@ -105,22 +110,52 @@ describe('a decoder of frames', () => {
     decoder.room().set(header(100_000))
     decoder.filled(12, () => {})
     const room = decoder.room()
-    expect(room).toHaveLength(100_000 + 12)
+    expect(room).toHaveLength(100_000 + READ_BEHIND_BYTES)
     room.set(header(200_000, { id: 8 }), 100_000)
     const frames: Frame[] = []
     decoder.filled(100_012, (frame) => frames.push(frame))
     expect(frames[0]!.payload.buffer).toBe(room.buffer)
-    expect(decoder.room()).toHaveLength(200_012)
+    expect(decoder.room()).toHaveLength(200_000 + READ_BEHIND_BYTES)
     expect(decoder.room().buffer).not.toBe(room.buffer)
+  })
+
+  it('reads the end of a long payload, where data ends, to an aligned place', () => {
+    for (const length of [100_000, 2 ** 18 + 10, 2 ** 18 + 15]) {
+      const decoder = new FrameDecoder(LARGEST_PAYLOAD_BYTES, new PayloadPool())
+      decoder.room().set(header(length))
+      decoder.filled(12, () => {})
+      expect((decoder.room().byteOffset + length) % ALIGNMENT_BYTES).toBe(0)
+    }
+  })
+
+  it('keeps what is read behind a long payload, also when its buffer is used again', () => {
+    const pool = new PayloadPool()
+    const decoder = new FrameDecoder(LARGEST_PAYLOAD_BYTES, pool)
+    decoder.room().set(header(100_000))
+    decoder.filled(12, () => {})
+    const small = join(header(3, { id: 8 }), hex('0a 01 02'), header(2, { id: 9 }), hex('0b 03'))
+    decoder.room().set(small, 100_000)
+    const frames: Frame[] = []
+    decoder.filled(100_000 + small.length, (frame) => {
+      if (frame.id === 7) {
+        frame.payload.fill(0xff)
+        new Uint8Array(frame.payload.buffer).fill(0xff)
+      } else frames.push(frame)
+    })
+    expect(frames.map(show)).toEqual([
+      { dev: 1, id: 8, payload: '0a0102' },
+      { dev: 1, id: 9, payload: '0b03' },
+    ])
   })
 
   it('has room for no more than has come, fourfold, whatever a header promises', () => {
     const decoder = new FrameDecoder()
     decoder.room().set(header(LARGEST_PAYLOAD_BYTES))
     decoder.filled(12, () => {})
-    expect(decoder.room().buffer.byteLength).toBe(FIRST_PAYLOAD_BYTES + 12)
-    decoder.filled(FIRST_PAYLOAD_BYTES + 12, () => {})
-    expect(decoder.room().buffer.byteLength).toBeLessThanOrEqual(4 * (FIRST_PAYLOAD_BYTES + 12))
+    const first = FIRST_PAYLOAD_BYTES + READ_BEHIND_BYTES
+    expect(decoder.room().buffer.byteLength).toBeLessThan(first + ALIGNMENT_BYTES)
+    decoder.filled(first, () => {})
+    expect(decoder.room().buffer.byteLength).toBeLessThanOrEqual(4 * first)
   })
 
   it('fails in its own room as in a slice, and reads no more', async () => {

@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/async/clock.ts'
 import type { Channel } from '../../src/protocol/channel.ts'
+import type { Frame } from '../../src/protocol/frame.ts'
+import { FrameDecoder } from '../../src/protocol/frame-decoder.ts'
 import { BATCH_BYTES, SEND_TURN_MS } from '../../src/protocol/limits.ts'
+import { decodePacket } from '../../src/protocol/packets/packet.ts'
+import { PADDING_FRAME_BYTES, paddingFrame } from '../../src/protocol/padding-frame.ts'
 import { SendQueue } from '../../src/protocol/send-queue.ts'
 
 /** A queue into a channel that always has room and takes `sendMs` for a send; what was sent is named by its first byte. */
@@ -33,6 +37,56 @@ function queueInto(sendMs: number, heard: (queue: SendQueue, turn: number) => vo
 }
 
 const frame = (name: number) => [new Uint8Array(BATCH_BYTES).fill(name)]
+
+describe('a queue of frames into a channel that copies aligned data faster', () => {
+  const DATA = 2 ** 18
+
+  /** What is sent after `before` other bytes, and where its data begins. */
+  async function sent(frames: readonly number[], { before = 0, pads = true } = {}) {
+    const sizes: number[] = []
+    const starts: number[] = []
+    let at = before
+    const channel: Channel = {
+      kind: 'test',
+      ended: new Promise(() => {}),
+      gap: (bytes) => (64 - ((at + bytes) % 64)) % 64,
+      send: async (parts) => {
+        for (const part of parts) {
+          if (part.length >= DATA) starts.push(at % 64)
+          sizes.push(part.length)
+          at += part.length
+        }
+      },
+      receive: () => {},
+      close: async () => {},
+      abort: () => {},
+    }
+    const queue = new SendQueue(channel, systemClock, { pads })
+    const pushed = frames.map((head) => queue.push([new Uint8Array(head), new Uint8Array(DATA)], { urgent: false }))
+    await Promise.all([...pushed, queue.push([new Uint8Array(30)], { urgent: false })])
+    return { sizes, starts }
+  }
+
+  it('pads the heads of large data, with frames that can be read and skipped', async () => {
+    for (const before of [0, 1, 41, 42, 63]) {
+      const { sizes, starts } = await sent([22, 22, 27, 64], { before })
+      expect(starts, `after ${before} bytes`).toEqual([0, 0, 0, 0])
+      expect(sizes.filter((size) => size !== DATA && size >= 13 + 64)).toEqual([])
+    }
+    for (let gap = 1; gap < 64; gap++) {
+      const frames: Frame[] = []
+      new FrameDecoder().push(paddingFrame(gap), (frame) => frames.push(frame))
+      expect(frames.map(({ payload }) => decodePacket(payload).kind)).toEqual(['padding'])
+      expect(paddingFrame(gap).length % 64).toBe(gap % 64)
+      expect(paddingFrame(gap).length).toBeLessThanOrEqual(PADDING_FRAME_BYTES)
+    }
+  })
+
+  it('pads nothing that is aligned already, and nothing for a peer that would not skip it', async () => {
+    expect((await sent([64, 128])).sizes).toEqual([64, DATA, 128, DATA, 30])
+    expect((await sent([22, 22], { pads: false })).sizes).toEqual([22, DATA, 22, DATA, 30])
+  })
+})
 
 describe('a queue of frames', () => {
   it('lets the host hear what has come, although the channel always has room', async () => {

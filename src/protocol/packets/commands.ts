@@ -45,6 +45,7 @@ export const COMMAND = {
   cancel: 0x4c,
   complete: 0x4d,
   ping: 0x60,
+  padding: 0x61,
 
   failureResponse: 0xc0,
   flushResponse: 0xc3,

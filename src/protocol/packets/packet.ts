@@ -81,6 +81,7 @@ import {
 import { decodeHello, encodeHello, type Hello } from './hello.ts'
 import { decodeKeep, decodeKeepResponse, encodeKeep, encodeKeepResponse, type Keep, type KeepResponse } from './keep.ts'
 import { decodeNeedAt, encodeNeedAt, type NeedAt } from './need-at.ts'
+import { decodePadding, encodePadding, type Padding } from './padding.ts'
 import { decodePing, decodePingResponse, encodePing, encodePingResponse, type Ping, type PingResponse } from './ping.ts'
 import {
   decodePrepare,
@@ -163,6 +164,7 @@ export type RequestPacket =
   | Cancel
   | Complete
   | Ping
+  | Padding
 
 /** What is answered. */
 export type ResponsePacket =
@@ -236,6 +238,7 @@ const DECODERS: { readonly [Command in (typeof COMMAND)[keyof typeof COMMAND]]: 
   [COMMAND.complete]: decodeComplete,
   [COMMAND.completeResponse]: decodeCompleteResponse,
   [COMMAND.ping]: decodePing,
+  [COMMAND.padding]: decodePadding,
   [COMMAND.failureResponse]: decodeFailureResponse,
   [COMMAND.flushResponse]: decodeFlushResponse,
   [COMMAND.rootResponse]: decodeRootResponse,
@@ -288,6 +291,7 @@ const ENCODERS: { readonly [Kind in Packet['kind']]: (packet: Extract<Packet, { 
   complete: encodeComplete,
   'complete-response': encodeCompleteResponse,
   ping: encodePing,
+  padding: encodePadding,
   'failure-response': encodeFailureResponse,
   'flush-response': encodeFlushResponse,
   'root-response': encodeRootResponse,

@@ -52,6 +52,7 @@ export const ourPackets: readonly Packet[] = [
     ],
   },
   { kind: 'keep-response' },
+  { kind: 'padding', bytes: 5 },
   { kind: 'ping' },
   { kind: 'ping-response' },
   { kind: 'prepare', epoch: 3, missingBlocks: 4, root: id(7) },

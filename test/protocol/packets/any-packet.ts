@@ -135,6 +135,7 @@ export const anyPacket: fc.Arbitrary<Packet> = fc.oneof(
   }),
   fc.record({ kind: fc.constant('root'), blockSize: u32, digest: id }),
   fc.record({ kind: fc.constant('root-response'), digest: id }),
+  fc.record({ kind: fc.constant('padding'), bytes: fc.nat(100) }),
   fc.record({ kind: fc.constantFrom('flush', 'flush-response', 'ping', 'ping-response') }),
   fc.record({
     kind: fc.constantFrom('keep-response', 'commit-response', 'cancel-response', 'complete-response'),

@@ -56,6 +56,14 @@ const layouts: [title: string, packet: Packet, bytes: Uint8Array][] = [
     ),
   ],
   [
+    'padding',
+    { kind: 'padding', bytes: 3 },
+    hex(
+      '61', // command
+      '00 00 00', // to be skipped
+    ),
+  ],
+  [
     'write-at, hash',
     { kind: 'write-at', form: 'hash', location: 'base-image', offset: 0x10000, length: 0x8000, hash: hex(SHA) },
     hex(
