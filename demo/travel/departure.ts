@@ -38,6 +38,8 @@ export class Departure {
   #monitor: VolatilityMonitor | undefined
   #writer: SyntheticWriter | undefined
   #watch: MoveWatch | undefined
+  /** Over all connections, as they went; what is over there already is looked at and not sent. */
+  #bytesSent = 0
 
   constructor(settings: TravelSettings, intervalMs: number, send: Send) {
     this.#settings = settings
@@ -76,7 +78,10 @@ export class Departure {
   /** Sends it, or what is left to be sent or said. Rejects when it did not get there. */
   async send(link: WorkerLink): Promise<void> {
     const { linkRate, size } = this.#settings
-    const connection = await openLink(link, 'listener', linkRate)
+    const sent = (bytes: number) => {
+      this.#bytesSent += bytes
+    }
+    const connection = await openLink(link, 'listener', { bytesPerSecond: linkRate, sent })
     this.#send({ type: 'proved', again: await againSecret(link.secret, connection.session) })
     const writer = this.#writer!
     const watch = new MoveWatch(this.#source!, this.#monitor!, writer)
@@ -103,9 +108,9 @@ export class Departure {
       this.#stop.abort()
       this.#picture()
       if (!result.acknowledged) throw new StorageError('PEER_LOST', 'The link was lost behind the last word.')
-      const { root, bytesMoved, rounds, durationMs, pauseMs } = result
+      const { root, rounds, durationMs, pauseMs } = result
       const { writes, longestWriteMs } = writer
-      const journey = { size, bytesMoved, rounds, durationMs, pauseMs, writes, longestWriteMs }
+      const journey = { size, bytesMoved: this.#bytesSent, rounds, durationMs, pauseMs, writes, longestWriteMs }
       this.#send({ type: 'gave', journey: { ...journey, root: root ? formatHex(root) : this.#recordedRoot() } })
       await connection.close()
       await this.#place?.close()

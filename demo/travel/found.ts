@@ -1,6 +1,5 @@
 import { errorCode, errorMessage } from '../../src/errors/storage-error.ts'
 import { cancel } from '../../src/migration/journal/ownership.ts'
-import type { Invitation } from '../../src/transports/pairing/invitation.ts'
 import { FoundNotice } from './found-notice.ts'
 import { type Choice, found } from './found-sentences.ts'
 import { deleteDisk, type End, type Finding, openJournalOf, surveyEnd } from './travel-disks.ts'
@@ -19,51 +18,56 @@ export interface FoundOptions {
   readonly parent: HTMLElement
   readonly ends: readonly End[]
   readonly onAnswer: (answer: FoundAnswer) => void
+  /** There is something to decide. */
+  readonly onShown?: () => void
   /** Nothing is left to decide. */
   readonly onNothing?: () => void
-  /** A link by which the page was opened; only to be passed on. */
-  readonly invitation?: Invitation
+  /** Another tab has the disk of this end. */
+  readonly onElsewhere?: () => void
 }
 
 /** Looks for what earlier pages left, says it, and does what needs no connection: discards and deletes. */
 export async function showFound(options: FoundOptions): Promise<void> {
-  const shown: FoundNotice[] = []
-  let open = 0
-  const closeOne = (notice?: FoundNotice) => {
-    notice?.remove()
-    if (--open === 0) options.onNothing?.()
+  const shown = new Set<FoundNotice>()
+  let isElsewhere = false
+  const settle = () => {
+    if (shown.size > 0) return
+    if (isElsewhere) options.onElsewhere?.()
+    else options.onNothing?.()
   }
-  const ends = options.ends.filter((end) => readJourney(end) !== undefined)
-  open = ends.length + 1
-  for (const end of ends) {
-    const record = readJourney(end)!
-    const finding = await survey(end)
-    // Another tab is at it. Or a kill came before there was anything worth keeping.
-    if (finding === 'elsewhere') closeOne()
-    else if (!finding && (end === 'arrival' || !record.isFilled)) {
-      await clear(end)
-      closeOne()
-    } else {
-      const answer = (choice: FoundAnswer['choice']) => {
-        for (const notice of shown) notice.remove()
-        options.onAnswer({ end, choice, record, finding })
-      }
-      const notice = new FoundNotice(options.parent, found(end, finding, record.settings.size), (choice) => {
-        if (choice !== 'giveUp' && choice !== 'discard' && choice !== 'remove') return answer(choice)
-        const work = choice === 'giveUp' ? giveUp(end, record, finding!) : clear(end)
-        work.then(
-          async () => {
-            closeOne(notice)
-            // What was a disk on its way is one at rest now.
-            if (choice === 'giveUp') await showFound({ ...options, ends: [end] })
-          },
-          (error: unknown) => notice.complain(errorMessage(error)),
-        )
-      })
-      shown.push(notice)
+  for (const end of options.ends) {
+    const record = readJourney(end)
+    const finding = record && (await survey(end))
+    if (!record) continue
+    if (finding === 'elsewhere') {
+      isElsewhere = true
+      continue
     }
+    if (!finding && (end === 'arrival' || !record.isFilled)) {
+      // A kill came before there was anything worth keeping.
+      await clear(end)
+      continue
+    }
+    const notice = new FoundNotice(options.parent, found(end, finding, record.settings.size), (choice) => {
+      if (choice !== 'giveUp' && choice !== 'discard' && choice !== 'remove') {
+        for (const other of shown) other.remove()
+        return options.onAnswer({ end, choice, record, finding })
+      }
+      const work = choice === 'giveUp' ? giveUp(end, record, finding!) : clear(end)
+      work.then(
+        () => {
+          notice.remove()
+          shown.delete(notice)
+          // What was a disk on its way is one at rest now.
+          return choice === 'giveUp' ? showFound({ ...options, ends: [end] }) : settle()
+        },
+        (error: unknown) => notice.complain(errorMessage(error)),
+      )
+    })
+    shown.add(notice)
+    options.onShown?.()
   }
-  closeOne()
+  settle()
 }
 
 async function survey(end: End): Promise<Finding | undefined | 'elsewhere'> {

@@ -20,3 +20,14 @@ export function pacedChannel(channel: Channel, bytesPerSecond: number, clock: Cl
     },
   }
 }
+
+/** A channel that tells how many bytes it sends. */
+export function countedChannel(channel: Channel, sent: (bytes: number) => void): Channel {
+  return {
+    ...channel,
+    send: (parts) => {
+      sent(parts.reduce((sum, part) => sum + part.length, 0))
+      return channel.send(parts)
+    },
+  }
+}

@@ -84,6 +84,11 @@ export const GUEST = {
     detail:
       'It is as it was when all of it had arrived here. Should the other side live and own it too, both stop when they meet.',
   },
+  elsewhere: {
+    tone: 'stopped',
+    sentence: 'Another tab of this browser has a disk that came here earlier, and one at a time can be kept.',
+    detail: 'Close that tab and open the link again, or open it in another browser.',
+  },
   damaged: {
     tone: 'failed',
     sentence: 'This link is damaged: its secret is incomplete.',

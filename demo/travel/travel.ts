@@ -1,3 +1,4 @@
+import { errorMessage } from '../../src/errors/storage-error.ts'
 import type { Invitation } from '../../src/transports/pairing/invitation.ts'
 import { readInvitation } from '../../src/transports/pairing/invitation.ts'
 import type { FoundAnswer } from './found.ts'
@@ -14,7 +15,15 @@ export function mountTravel(section: HTMLElement): void {
     const { Host } = await import('./host.ts')
     new Host(section)
   })
-  void begin(section)
+  begin(section).catch((error: unknown) => {
+    const stage = new Stage({})
+    stage.say({
+      tone: 'failed',
+      sentence: `What an earlier page left cannot be read: ${errorMessage(error)}`,
+      detail: '',
+    })
+    section.append(stage.element)
+  })
   // A link that is pasted into a page that is open already changes only its fragment.
   addEventListener('hashchange', () => location.hash.startsWith('#ferry=') && location.reload())
 }
@@ -40,11 +49,33 @@ async function begin(section: HTMLElement): Promise<void> {
 async function showLeft(section: HTMLElement, ends: readonly End[], invitation: Invitation | undefined): Promise<void> {
   if (!ends.some((end) => readJourney(end))) return
   const { showFound } = await import('./found.ts')
-  await showFound({
+  const common = {
     parent: part(section, 'found'),
     ends,
-    onAnswer: (answer) => void goOn(section, answer, invitation),
-    ...(invitation ? { onNothing: () => void take(section, invitation) } : {}),
+    onAnswer: (answer: FoundAnswer) => void goOn(section, answer, invitation),
+  }
+  if (invitation) {
+    await showFound({
+      ...common,
+      onNothing: () => void take(section, invitation),
+      onElsewhere: () => {
+        const stage = new Stage({})
+        stage.say(GUEST.elsewhere)
+        section.append(stage.element)
+      },
+    })
+    return
+  }
+  const welcome = part(section, 'welcome')
+  await showFound({
+    ...common,
+    // A new disk would take the place of the one that was found.
+    onShown: () => {
+      welcome.hidden = true
+    },
+    onNothing: () => {
+      welcome.hidden = false
+    },
   })
 }
 

@@ -6,7 +6,7 @@ import { messagePortChannel } from '../../src/transports/message-port.ts'
 import { bindChannel } from '../../src/transports/pairing/bind-channel.ts'
 import { dataChannelChannel } from '../../src/transports/webrtc.ts'
 import type { TravellingChannel, WorkerLink } from './messages.ts'
-import { pacedChannel } from './paced-channel.ts'
+import { countedChannel, pacedChannel } from './paced-channel.ts'
 
 /** The data channel that came last, for the link that follows. */
 let direct: Channel | undefined
@@ -20,10 +20,14 @@ export function keepDataChannel({ dataChannel, isAnnounced, over }: TravellingCh
 }
 
 /** Speaks over the page's end of a connection: proves the secret, and resolves once the other side has proved it too. */
-export function openLink(link: WorkerLink, role: ConnectionRole, bytesPerSecond = 0) {
+export function openLink(
+  link: WorkerLink,
+  role: ConnectionRole,
+  { bytesPerSecond = 0, sent = () => {} }: { bytesPerSecond?: number; sent?: (bytes: number) => void } = {},
+) {
   maxMessageSize = link.maxMessageSize
   const channel = link.port ? messagePortChannel(link.port) : direct!
   // The proof is over the connection between the machines; a port only leads to it.
   const bound = bindChannel(channel, link.binding)
-  return openConnection([pacedChannel(bound, bytesPerSecond)], { role, secret: link.secret })
+  return openConnection([countedChannel(pacedChannel(bound, bytesPerSecond), sent)], { role, secret: link.secret })
 }
