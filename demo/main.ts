@@ -1,10 +1,12 @@
 import { mountMover } from './mover/mover.ts'
+import { mountSimulator } from './simulator/simulator.ts'
 import { mountTravel } from './travel/travel.ts'
 
 /** Each section of the page by the id of its element. A section owns everything inside it and nothing else. */
 const SECTIONS: Readonly<Record<string, (section: HTMLElement) => void>> = {
   mover: mountMover,
   travel: mountTravel,
+  simulator: mountSimulator,
 }
 
 for (const [id, mount] of Object.entries(SECTIONS)) {
