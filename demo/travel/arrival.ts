@@ -96,7 +96,12 @@ export class Arrival {
     this.#send({ type: 'read', block, wasMissing, ms: systemClock.now() - startedAt })
   }
 
+  /** @throws StorageError `IN_DOUBT` when this may be the only copy */
   async clear(): Promise<void> {
+    if (this.#arriving.isPlaced && this.#arriving.journal.ownership?.state === 'prepared') {
+      const sentence = 'All of the disk is here, and the other side may have given it away. Reload this page to decide.'
+      throw new StorageError('IN_DOUBT', sentence)
+    }
     this.#stop.abort()
     await this.#place?.close()
   }

@@ -2,7 +2,7 @@ import { formatBytes } from '../format.ts'
 import type { End, Finding } from './travel-disks.ts'
 
 /** What a visitor can do with what an earlier page left. */
-export type Choice = 'resume' | 'giveUp' | 'offer' | 'use' | 'remove' | 'discard' | 'takeOver' | 'takeBack'
+export type Choice = 'resume' | 'giveUp' | 'offer' | 'use' | 'remove' | 'discard' | 'forsake' | 'takeOver' | 'takeBack'
 
 /** What a choice is called, and what must be said before it is taken. */
 export interface ChoiceText {
@@ -35,6 +35,12 @@ export const CHOICES: Readonly<Record<Choice, ChoiceText>> = {
     really: 'Delete it',
   },
   discard: { label: 'Discard' },
+  forsake: {
+    label: 'Discard…',
+    warning:
+      'If the other side gave the disk away before it was lost, this is the only copy there is. Only that side can tell.',
+    really: 'Discard it all the same',
+  },
   takeOver: { label: 'Take it over…', warning: TWO_COPIES, really: 'Take it over without the other side' },
   takeBack: { label: 'Take it back…', warning: TWO_COPIES, really: 'Take it back without the other side' },
 }
@@ -97,7 +103,7 @@ function foundAtDestination(finding: Finding | undefined, bytes: string): FoundT
       sentence: `A disk of ${bytes} was all here when the last word was missing.`,
       detail:
         'Whether the other side gave it away only the other side can tell: Resume asks it. Until then nothing is written here.',
-      choices: ['resume', 'takeOver', 'discard'],
+      choices: ['resume', 'takeOver', 'forsake'],
     }
   }
   return {

@@ -48,26 +48,35 @@ export async function showFound(options: FoundOptions): Promise<void> {
       await clear(end)
       continue
     }
-    const notice = new FoundNotice(options.parent, found(end, finding, record.settings.size), (choice) => {
-      if (choice !== 'giveUp' && choice !== 'discard' && choice !== 'remove') {
-        for (const other of shown) other.remove()
-        return options.onAnswer({ end, choice, record, finding })
-      }
-      const work = choice === 'giveUp' ? giveUp(end, record, finding!) : clear(end)
-      work.then(
-        () => {
-          notice.remove()
-          shown.delete(notice)
-          // What was a disk on its way is one at rest now.
-          return choice === 'giveUp' ? showFound({ ...options, ends: [end] }) : settle()
-        },
-        (error: unknown) => notice.complain(errorMessage(error)),
-      )
-    })
+    const notice = new FoundNotice(
+      options.parent,
+      found(end, farther(finding, record), record.settings.size),
+      (choice) => {
+        if (choice !== 'giveUp' && choice !== 'discard' && choice !== 'forsake' && choice !== 'remove') {
+          for (const other of shown) other.remove()
+          return options.onAnswer({ end, choice, record, finding })
+        }
+        const work = choice === 'giveUp' ? giveUp(end, record, finding!) : clear(end)
+        work.then(
+          () => {
+            notice.remove()
+            shown.delete(notice)
+            // What was a disk on its way is one at rest now.
+            return choice === 'giveUp' ? showFound({ ...options, ends: [end] }) : settle()
+          },
+          (error: unknown) => notice.complain(errorMessage(error)),
+        )
+      },
+    )
     shown.add(notice)
     options.onShown?.()
   }
   settle()
+}
+
+/** A source that is written forgets what was sent, until it has looked again; what its page saw last is the better word. */
+function farther(finding: Finding | undefined, { share = 0 }: TravelRecord): Finding | undefined {
+  return finding && { ...finding, share: Math.max(finding.share, share) }
 }
 
 async function survey(end: End): Promise<Finding | undefined | 'elsewhere'> {

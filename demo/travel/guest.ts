@@ -156,7 +156,10 @@ export class Guest {
         if (signal.aborted) break
       }
     }
-    if (!isQuiet) this.#fail(encodeError(failure))
+    if (isQuiet) return
+    if (!signal.aborted) return this.#fail(encodeError(failure))
+    this.#enter('over')
+    this.#stage.say(GUEST.stopped)
   }
 
   async #connect(manual?: ManualSignalling): Promise<void> {

@@ -3,6 +3,7 @@ import { errorCode } from '../../src/errors/storage-error.ts'
 import { encodeError, type WireError } from '../../src/errors/wire.ts'
 import { createInvitation, type Invitation, invitationLink } from '../../src/transports/pairing/invitation.ts'
 import { manualSignalling } from '../../src/transports/pairing/manual.ts'
+import { countBlocks } from '../block-byte.ts'
 import { formatBytes, formatCount, formatDuration, formatRate } from '../format.ts'
 import type { Figures } from '../mover/messages.ts'
 import type { Statement } from '../mover/sentences.ts'
@@ -61,6 +62,9 @@ export interface EarlierDisk {
 /** Bytes of a block of a disk that never was on its way. */
 const BLOCK_SIZE = 65536
 
+/** Milliseconds between two notes of how much has crossed. */
+const NOTE_MS = 500
+
 /** Milliseconds until the way to the other side is tried anew, when it was left half way. */
 const ONCE_MORE_MS = 1000
 
@@ -83,6 +87,8 @@ export class Host {
   #again: Invitation | undefined
   #isReleased = false
   #isBack = false
+  #record: TravelRecord | undefined
+  #notedAt = 0
 
   constructor(section: HTMLElement, earlier?: EarlierDisk) {
     section.insertAdjacentHTML('beforeend', HTML)
@@ -122,6 +128,7 @@ export class Host {
   }
 
   #prepare(): void {
+    this.#record = undefined
     const form = new FormData(this.#panel)
     const number = (name: string) => Number(form.get(name))
     this.#enter('preparing')
@@ -228,8 +235,16 @@ export class Host {
   }
 
   #note(meeting?: string): void {
-    const settings = this.#settings!
-    noteJourney('departure', { settings, isFilled: true, ...(meeting === undefined ? {} : { meeting }) })
+    this.#record = { settings: this.#settings!, isFilled: true, ...(meeting === undefined ? {} : { meeting }) }
+    noteJourney('departure', this.#record)
+  }
+
+  /** Notes how much has crossed, now and then. */
+  #noteShare(blocks: Uint8Array): void {
+    if (!this.#record || systemClock.now() - this.#notedAt < NOTE_MS) return
+    this.#notedAt = systemClock.now()
+    this.#record = { ...this.#record, share: countBlocks(blocks).moved / blocks.length }
+    noteJourney('departure', this.#record)
   }
 
   /** A connection that was only lost is waited for anew; nothing else can be done about it, and nothing is lost by it. */
@@ -245,6 +260,7 @@ export class Host {
     this.#stage.showBlocks(blocks)
     this.#stage.put('writes', formatCount(figures.writes))
     if (this.#state !== 'moving') return
+    this.#noteShare(blocks)
     this.#stage.put('moved', formatRate(figures.movedRate))
     this.#stage.put('dirty', formatCount(figures.dirtyBlocks))
     this.#stage.put('round', formatCount(figures.round))

@@ -72,6 +72,11 @@ export const GUEST = {
     'Looking for the other side, to go on where it stopped.',
     'It must have its page open, and Resume chosen there if it was reloaded.',
   ),
+  stopped: {
+    tone: 'stopped',
+    sentence: 'Not looking any more. The disk belongs to the other side, and what has arrived is kept here.',
+    detail: 'Resume looks for the other side again; Discard frees the place here.',
+  },
   using: running('Opening the disk.', ''),
   discarded: {
     tone: 'stopped',

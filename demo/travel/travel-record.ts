@@ -12,6 +12,8 @@ export interface TravelRecord {
   readonly isFilled: boolean
   /** Leads to the other side, as the fragment of a link does: both have made it of what they said over the last connection. */
   readonly meeting?: string
+  /** How much had crossed when it was noted, 0 to 1; of the side that sends. */
+  readonly share?: number
 }
 
 /** Notes it where the disk outlives the page; undefined: there is none any more. Without a place to note it only the offer to resume is missing. */
@@ -32,12 +34,13 @@ export function readJourney(end: End): TravelRecord | undefined {
     if (!kept?.settings || (place !== 'opfs' && place !== 'indexeddb')) return undefined
     const { size, writeRate, linkRate } = kept.settings
     if (![size, writeRate, linkRate].every((value) => Number.isSafeInteger(value) && value >= 0)) return undefined
-    const { meeting } = kept
+    const { meeting, share } = kept
     const settings = { place, size, writeRate, linkRate } as const
     return {
       settings,
       isFilled: kept.isFilled === true,
       ...(typeof meeting === 'string' ? { meeting } : {}),
+      ...(typeof share === 'number' && share >= 0 && share <= 1 ? { share } : {}),
     }
   } catch {
     return undefined

@@ -18,7 +18,7 @@ describe('what is said of a disk that an earlier page left', () => {
     ['departure', { state: 'released' }, ['resume', 'takeBack'], /gave a disk of 64 MiB away/],
     ['departure', { state: 'gone' }, ['discard', 'takeBack'], /belongs to the other side/],
     ['arrival', { state: 'receiving' }, ['resume', 'discard'], /to this page was interrupted at 62 %/],
-    ['arrival', { state: 'prepared' }, ['resume', 'takeOver', 'discard'], /last word was missing/],
+    ['arrival', { state: 'prepared' }, ['resume', 'takeOver', 'forsake'], /last word was missing/],
     ['arrival', {}, ['use', 'remove'], /is yours/],
   ] as const)('%s, %o', (end, finding, choices, sentence) => {
     const text = found(end, { ...BASE, ...finding }, 0)
@@ -35,8 +35,9 @@ describe('what is said of a disk that an earlier page left', () => {
     expect(found('departure', undefined, 2 ** 24).sentence).toContain('16 MiB')
   })
 
-  it('offers nobody who gave a disk away to write to it without a warning', () => {
-    for (const choice of ['takeBack', 'takeOver', 'remove'] as const) expect(CHOICES[choice].warning).toBeDefined()
+  it('does nothing that may cost the only copy, or make two of it, without a warning', () => {
+    for (const choice of ['takeBack', 'takeOver', 'remove', 'forsake'] as const)
+      expect(CHOICES[choice].warning).toBeDefined()
   })
 
   it('rounds down, so that nothing looks finished', () => {
