@@ -8,9 +8,12 @@ import { type Demo, outcome, PATIENCE_MS, QUICK, startDemo } from './visitor.ts'
 
 const configFile = fileURLToPath(new URL('../../../vite.config.ts', import.meta.url))
 
-/** Bytes of everything that is built, before compression, and of the script that is loaded at first. A page that a phone loads in a second stays small. */
-const LARGEST_BUILD = 500 * 1024
+/** Bytes before compression of the script that is loaded at first, and of all that a visitor of the mover loads. A page that a phone loads in a second stays small. */
 const LARGEST_ENTRY = 60 * 1024
+const LARGEST_VISIT = 250 * 1024
+
+/** Of everything: each of the three workers, two of them for those who ask for it, brings its own copy of the library. */
+const LARGEST_BUILD = 1000 * 1024
 
 let folder: string
 let server: PreviewServer
@@ -51,11 +54,15 @@ it(
 it('is small, and names no address but its own', async () => {
   const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
   let bytes = 0
+  let visited = 0
   for (const file of files) {
     const content = await readFile(join(file.parentPath, file.name), 'utf8')
     bytes += content.length
+    if (/^(index-|mover\.worker-|index\.html)/.test(file.name)) visited += content.length
     if (/^index-.*\.js$/.test(file.name)) expect(content.length).toBeLessThan(LARGEST_ENTRY)
     expect(content.match(/(?:src|href)="https?:[^"]*"/g) ?? []).toEqual([])
   }
+  expect(visited).toBeGreaterThan(LARGEST_ENTRY)
+  expect(visited).toBeLessThan(LARGEST_VISIT)
   expect(bytes).toBeLessThan(LARGEST_BUILD)
 })
