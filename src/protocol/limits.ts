@@ -102,6 +102,9 @@ export const FIRST_WINDOW_BYTES = 2 ** 22
 /** Unanswered bytes for each byte that the link holds: one for the link, one for the time the peer takes and for answers that come in bursts. */
 export const PIPE_GAIN = 2
 
+/** How long the peer counts as waiting after it has asked for something: readers ask again and again, and each time for one thing. */
+export const HURRY_MS = 250
+
 /** Shortest time over which a delivery rate is measured: some turns of two processes that share a core. */
 export const RATE_SPAN_MS = 10
 

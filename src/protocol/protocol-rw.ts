@@ -92,7 +92,7 @@ export class ProtocolRW {
     this.#options = options
     this.#pending = new PendingRequests(options.lastId === undefined ? {} : { lastId: options.lastId })
     this.clock = options.clock ?? systemClock
-    this.#window = new SendWindow(this.clock, this.requestBytes)
+    this.#window = new SendWindow(this.clock, this.preferredBytes)
     this.#load = new WorkLoad(!options.unproven)
     this.#queues = lanes.map((lane) => new SendQueue(lane, this.clock, { pads: options.dialect !== 'silo' }))
     this.ended = new Promise((resolve) => {
@@ -139,11 +139,19 @@ export class ProtocolRW {
   /** Largest payload that the peer takes. */
   get largestPayloadBytes(): number {
     return this.#largestPayload
+  } /** Bytes of one request that serve the channel best. */
+  get preferredBytes(): number {
+    return Math.max(REQUEST_BYTES, this.#lanes.at(-1)!.preferredBytes ?? 0)
   }
 
-  /** Bytes of one request that serve the channel best, and let the window follow the link. */
+  /** Bytes of one request now: short ones while the peer waits for something, which no request under way lets pass. */
   get requestBytes(): number {
-    return Math.max(REQUEST_BYTES, this.#lanes.at(-1)!.preferredBytes ?? 0)
+    return this.#window.isHurried ? REQUEST_BYTES : this.preferredBytes
+  }
+
+  /** The peer waits for something that is about to be sent: for a while, as little as possible lies before it. */
+  hurry(): void {
+    this.#window.hurry()
   }
 
   limitPayload(bytes: number): void {

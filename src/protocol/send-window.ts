@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '../async/clock.ts'
 import { StorageError } from '../errors/storage-error.ts'
-import { FIRST_WINDOW_BYTES, LEAST_REQUESTS, LEAST_WINDOW_BYTES, PIPE_GAIN, WINDOW_BYTES } from './limits.ts'
+import { FIRST_WINDOW_BYTES, HURRY_MS, LEAST_REQUESTS, LEAST_WINDOW_BYTES, PIPE_GAIN, WINDOW_BYTES } from './limits.ts'
 import { type Departure, LinkEstimate } from './link-estimate.ts'
 
 /** Credit taken for one request. */
@@ -16,7 +16,7 @@ interface WaitingRequest {
 
 /**
  * Bytes of requests that may be unanswered at once: twice what the link holds, never more than the peer allows. Beyond that, bytes only
- * wait in buffers where no urgent request can pass them. Who finds the window used up waits, first come first served; a request larger
+ * wait in buffers where no urgent request can pass them; just what it holds while the peer waits for something. Who finds the window used up waits, first come first served; a request larger
  * than the whole window passes alone.
  *
  * Every `FRESH_TRIP_MS` the window shrinks to its least for one round trip, since the shortest trip shows only when nothing waits in front.
@@ -29,6 +29,7 @@ export class SendWindow {
   readonly #clock: Clock
   readonly #link = new LinkEstimate()
   readonly #waiting: WaitingRequest[] = []
+  #hurriedAt = Number.NEGATIVE_INFINITY
   #used = 0
   #end: { readonly reason: unknown } | undefined
   /** Since when the window is shrunk; undefined while it is not. */
@@ -47,8 +48,18 @@ export class SendWindow {
   /** What may be under way now, in bytes. */
   get bytes(): number {
     if (!this.#link.isKnown) return Math.min(this.limit, FIRST_WINDOW_BYTES)
-    const wanted = this.#probeSince === undefined ? PIPE_GAIN * this.#link.pipeBytes : 0
-    return Math.min(this.limit, Math.max(this.#least, wanted))
+    const gain = this.isHurried ? 1 : PIPE_GAIN
+    const wanted = this.#probeSince === undefined ? gain * this.#link.pipeBytes : 0
+    return Math.min(this.limit, Math.max(this.isHurried ? LEAST_WINDOW_BYTES : this.#least, wanted))
+  }
+
+  /** The peer waits for something: for `HURRY_MS`, no more should be under way than the link holds. */
+  hurry(): void {
+    this.#hurriedAt = this.#clock.now()
+  }
+
+  get isHurried(): boolean {
+    return this.#clock.now() - this.#hurriedAt < HURRY_MS
   }
 
   /** Takes credit for a request; to be given back with {@link release}, whatever becomes of the request. */

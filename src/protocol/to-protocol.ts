@@ -66,7 +66,7 @@ export class ToProtocol implements StorageProvider {
 
   /** What travels in one request: more at once would only wait here. */
   get preferredBytes(): number {
-    return this.#rw.requestBytes
+    return this.#rw.preferredBytes
   }
 
   /** Tells the peer what device is coming; first of all. @throws StorageError `INCOMPATIBLE` when it takes no block of this size */
@@ -270,6 +270,7 @@ export class ToProtocol implements StorageProvider {
         ) {
           this.#needed.add(block)
         }
+        this.#rw.hurry()
         needAt?.(packet.offset, length)
       }
       return

@@ -45,6 +45,6 @@ test('a write in several parts tells when the last one has left, once', async ()
 
 test('runs are as long as what the channel takes at once', async () => {
   const { rw, to } = await remoteDisk()
-  expect(to.preferredBytes).toBe(rw.requestBytes)
+  expect(to.preferredBytes).toBe(rw.preferredBytes)
   await rw.close()
 })

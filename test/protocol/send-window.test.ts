@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import {
   FIRST_WINDOW_BYTES,
   FRESH_TRIP_MS,
+  HURRY_MS,
   LEAST_FRESH_TRIP_MS,
   LEAST_WINDOW_BYTES,
   WINDOW_BYTES,
@@ -49,6 +50,28 @@ class Link {
 }
 
 describe('the window', () => {
+  test('holds no more than the link while the peer waits for something, and fills it all the same', async () => {
+    const link = new Link(100_000, 20)
+    await link.run(2000)
+    const wide = link.window.bytes
+    link.window.hurry()
+    expect(link.window.bytes).toBeLessThanOrEqual(wide / 2 + 1)
+    expect(link.window.bytes).toBeGreaterThan(100_000 * 20 * 0.8)
+    await link.clock.advance(HURRY_MS)
+    expect(link.window.bytes).toBeCloseTo(wide, 3)
+  })
+
+  test('lets a channel that prefers large requests have two of them, but not while the peer waits for something', async () => {
+    const clock = new VirtualClock({ automatic: false })
+    const window = new SendWindow(clock, 2 ** 20)
+    const credit = await window.acquire(1000)
+    await clock.advance(1)
+    window.release(credit, true)
+    expect(window.bytes).toBe(2 ** 21)
+    window.hurry()
+    expect(window.bytes).toBe(LEAST_WINDOW_BYTES)
+  })
+
   test.each([
     [100_000, 100],
     [20_000, 50],
