@@ -163,6 +163,8 @@ export class SendingDisk {
         order,
         verify: 'none',
         handOverFlushes: true,
+        // To compare, all of it was.
+        isTracked: start.hasClaims,
         beforeRound: (dirty) => {
           // At once: from here on nothing may be claimed by what was sent before.
           dirty.forEachRun((first, count) => digests.forget(first, count))
@@ -171,11 +173,17 @@ export class SendingDisk {
         handOver: async ({ missingBlocks }) => {
           root = digests.root()
           // A new owner keeps what it has and asks for the rest: nothing is compared any more.
-          if (missingBlocks > 0) claims?.forget(0, claims.blockCount)
+          if (missingBlocks > 0) {
+            claims?.forget(0, claims.blockCount)
+            // What is still to come must be as it is now, also when the power fails here.
+            await this.#source.flush()
+          }
           return handOver.run({ root, missingBlocks }, () => options.handOver?.({ root, missingBlocks }))
         },
       })
       return await this.#finished(live, run, root)
+    } catch (error) {
+      throw handOver.doubt ?? error
     } finally {
       claims?.free()
     }
@@ -233,9 +241,11 @@ export class SendingDisk {
       { to, requests: handOver.requests, digests, claims: undefined, checkpoints: this.#checkpoints },
       this.#source.blockSize,
     )
-    const { signal } = options
-    if (order.available > 0)
-      await moveRest({ source: this.#source, destination: face, order, ...(signal ? { signal } : {}) })
+    const { signal, clock } = options
+    if (order.available > 0) {
+      const how = { ...(signal ? { signal } : {}), ...(clock ? { clock } : {}) }
+      await moveRest({ source: this.#source, destination: face, order, ...how })
+    }
     await this.#complete(handOver, await this.#wholeRoot())
     return this.#nothingSent()
   }

@@ -20,6 +20,8 @@ export interface LiveMigrationOptions extends Omit<MigratorConfig, 'blockSize' |
   destination: StorageProvider
   /** Decides which block goes next. An empty order is filled with all blocks; one that is filled says which blocks the destination lacks. Default: lowest first. */
   order?: BlockOrder
+  /** Every block of the source is tracked since before it was known what the order lacks. Default: false, those that it lacks are tracked at the start. */
+  isTracked?: boolean
   /**
    * Default: `pre-copy`. The other two need a `handOver` that can give away a disk of which blocks are missing, and then finish at any dirty
    * rate with a pause that does not depend on it.

@@ -61,7 +61,8 @@ export async function migrateLive(options: LiveMigrationOptions): Promise<LiveMi
   const giveBack = migrator.hold()
   let run: LiveRun | undefined
   try {
-    trackTheRest(source, order)
+    if (order.available === 0) order.addAll()
+    if (!options.isTracked) trackTheRest(source, order)
     outlook = new Outlook({ source, order, migrator, clock, limits, deadlineMs, canSwitch })
     run = new LiveRun(options, { limits, clock, order, migrator, outlook, digests, verifier })
     const pause = await run.move()
@@ -118,7 +119,6 @@ function progressConfig(
 
 /** Blocks that are not to be sent count as read: a write to one of them from here on makes it dirty. */
 function trackTheRest(source: TrackingStorageProvider, order: BlockOrder): void {
-  if (order.available === 0) order.addAll()
   if (order.available === order.numBlocks) return
   for (let block = 0; block < order.numBlocks; block++) {
     if (!order.has(block)) source.trackAt(block * source.blockSize, source.blockSize)

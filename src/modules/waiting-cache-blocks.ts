@@ -207,9 +207,8 @@ export class WaitingCacheBlocks {
     if (this.#closed) return from < end ? [from, end] : undefined
     const start = this.#own.nextClear(from, end)
     if (start >= end) return undefined
-    let stop = start + 1
-    while (stop < end && !this.#own.test(stop)) stop++
-    return [start, stop]
+    const stop = this.#own.nextSet(start, end)
+    return [start, stop < 0 ? end : stop]
   }
 
   /** From now on nothing is missing: what is asked of the storage below, it refuses itself. */
