@@ -27,6 +27,8 @@ export class World {
   readonly applications: Application[] = []
   /** Faults that have happened, by kind. */
   readonly happened = new Set<FaultKind>()
+  /** Sides whose storage has said that it stored what it had not. */
+  readonly lies: Record<SideName, boolean> = { source: false, destination: false }
   link: Link | undefined
   /** What else a scenario does when a fault is due: kills, aborts. True when it was for it. */
   onFault: ((fault: PlannedFault) => void) | undefined
@@ -169,6 +171,7 @@ export class World {
       if (this.link) this.link.flips += 1
     } else if (kind === 'hide') this.machines[side].visibility = force < 4 ? 'hidden' : 'hidden for long'
     else if (DISK_FAULTS.has(kind)) {
+      if (kind === 'corrupt write' || kind === 'lost write') this.lies[side] = true
       const disk = force % 2 === 1 && this.places[side] ? this.places[side] : this.disks[side]
       disk?.faults.push({ kind: kind as DiskFault['kind'], calls: force === 7 ? 40 : 1 + (force % 4) })
     } else this.onFault?.(fault)

@@ -1,23 +1,18 @@
-import type { SendDiskOptions, SentDisk } from '../../../src/devices/send-disk.ts'
+import { Bitfield } from '../../../src/bitfield/bitfield.ts'
+import type { SentDisk } from '../../../src/devices/send-disk.ts'
 import { errorCode, errorMessage } from '../../../src/errors/storage-error.ts'
 import { openConnection } from '../../../src/protocol/connection.ts'
 import { digestText } from '../../../src/storage/hash-tree.ts'
 import { Application, planWorkload, type Workload } from '../application.ts'
 import type { FaultKind } from '../faults.ts'
+import { during, pause, text } from '../lifetimes.ts'
 import type { Link, LinkTraits } from '../link.ts'
 import type { Machine } from '../machine.ts'
 import type { Shadow } from '../shadow.ts'
 import { DestinationProcess, type Hardware, placeBytes, SourceProcess } from '../sides.ts'
 import { Violation } from '../violation.ts'
 import { demand, type SideName, type World } from '../world.ts'
-
-const FAULTS: readonly FaultKind[] = [
-  ...(['cut', 'stall', 'half-open', 'read fails', 'write fails', 'flush fails', 'short read', 'short write'] as const),
-  ...(['torn write', 'full', 'slow', 'hide', 'abort', 'flip'] as const),
-]
-
-/** Only what is written down survives these. */
-const DEADLY: readonly FaultKind[] = ['kill source', 'kill destination', 'power of source', 'power of destination']
+import { type MoveSetup, planMove } from './move-setup.ts'
 
 const DISK_FAULTS: readonly FaultKind[] = [
   ...(['read fails', 'write fails', 'flush fails', 'short read', 'short write', 'torn write', 'full'] as const),
@@ -30,16 +25,6 @@ const MOST_ATTEMPTS = 16
 /** How long somebody watches a move that does not go on. */
 const PATIENCE_MS = 1_200_000
 
-/** How the two sides are set up. */
-interface Setup {
-  readonly journals: boolean
-  readonly secret: Uint8Array | undefined
-  readonly windowBytes: number | undefined
-  readonly volatile: boolean
-  readonly reconnectMs: number
-  readonly options: Partial<SendDiskOptions>
-}
-
 /** A disk is sent over one connection after another while applications use it at both ends, until it is over there and both know it. */
 export async function move(world: World): Promise<void> {
   await new Move(world).run()
@@ -47,7 +32,7 @@ export async function move(world: World): Promise<void> {
 
 class Move {
   readonly #world: World
-  readonly #setup: Setup
+  readonly #setup: MoveSetup
   readonly #shadow: Shadow
   readonly #near: Hardware
   readonly #far: Hardware
@@ -76,21 +61,7 @@ class Move {
   constructor(world: World) {
     this.#world = world
     const { plan, geometry } = world
-    const journals = plan.below(2) === 1
-    this.#setup = {
-      journals,
-      secret: plan.below(24) === 23 ? new Uint8Array(16).fill(5) : undefined,
-      windowBytes: plan.pick([undefined, 2 * geometry.blockSize, undefined, 600]),
-      volatile: plan.below(3) === 2,
-      reconnectMs: plan.pick([0, 5000, 600_000]),
-      options: {
-        runBytes: plan.pick([2 ** 20, geometry.blockSize, 4 * geometry.blockSize]),
-        concurrency: { any: plan.pick([16, 1, 2]) },
-        maxRounds: plan.pick([30, 3, 1]),
-        maxPauseMs: plan.pick([500, 5000, 20]),
-      },
-    }
-    world.planFaults(journals ? [...FAULTS, ...DEADLY] : FAULTS)
+    this.#setup = planMove(world)
     this.#near = this.#hardware('source')
     this.#far = this.#hardware('destination')
     this.#shadow = world.fill(this.#near.disk)
@@ -194,8 +165,13 @@ class Move {
   async #startDestination(machine: Machine): Promise<void> {
     const { geometry } = this.#world
     const { reconnectMs } = this.#setup
-    this.#destination = new DestinationProcess(machine, this.#far, { geometry, reconnectMs })
+    const process = new DestinationProcess(machine, this.#far, { geometry, reconnectMs })
+    // What was handed over before can be used without anybody.
+    if (this.#isOver) await process.arriving.open({ name: 'disk', ...geometry })
+    if (!machine.alive) return
+    this.#destination = process
     this.#destinationApplication = undefined
+    if (this.#isOver) this.#use()
   }
 
   #kill(name: SideName, power: boolean): void {
@@ -212,7 +188,8 @@ class Move {
     }
     // What the other side writes meanwhile waits at its gate, and that goes on.
     if (this.#isOver === (name === 'source')) return
-    if (power) this.#shadow.losePower()
+    // While blocks are still to come, a write that was not flushed may be taken for one of them after a start.
+    if (power || this.#isOver) this.#shadow.losePower()
     else this.#shadow.kill()
   }
 
@@ -309,12 +286,10 @@ class Move {
     const { remote } = arriving.cache
     const invalidate = remote.invalidate.bind(remote)
     remote.invalidate = (blocks) => {
-      const list = Array.from(
-        blocks instanceof Uint32Array ? blocks : listOf(blocks as { nextSet(from: number): number }),
-      )
+      const list = blocks instanceof Bitfield ? numbersOf(blocks) : [...blocks]
       for (const block of list) this.#since[block] = this.#syncedAt
       machine.scheduler.note(`destination: blocks ${list.join(' ')} are void`)
-      invalidate(blocks)
+      invalidate(list)
     }
     const since = (offset: number, length: number) =>
       this.#isOver
@@ -326,7 +301,7 @@ class Move {
         disk: arriving.disk,
         shadow: this.#shadow,
         since,
-        mayFail: () => !this.#isOver || this.#world.met(...DISK_FAULTS),
+        mayFail: () => !this.#isOver || arriving.cache.missingBlocks > 0 || this.#world.met(...DISK_FAULTS),
         isOwner: () => this.#isOver,
         isJudged: () => this.#isOver || !this.#world.met('flip'),
       },
@@ -349,23 +324,29 @@ class Move {
     this.#isOver = true
     this.#writtenAt = this.#near.disk.writtenAt
     this.#world.scheduler.note('the disk is taken over')
-    const wrong = this.#shadow.wrong(this.#far.disk.durable, 0, before)
-    demand('nothing is lost', wrong === undefined, `The destination takes over what is not durable there: ${wrong}`)
+    const { blockSize } = this.#world.geometry
+    const { cache } = this.#destination!.arriving
+    // A write that waited at the gate may have been done by now, and promised nothing yet.
+    const own = cache.ownBlocks()
+    const blocks = Array.from({ length: cache.numBlocks }, (_, block) => block).filter((block) => !own.test(block))
+    own.free()
+    for (const block of blocks.filter((block) => cache.isPresent(block))) {
+      const bytes = this.#far.disk.durable.subarray(block * blockSize, (block + 1) * blockSize)
+      const wrong = this.#shadow.wrong(bytes, block * blockSize, before)
+      demand('nothing is lost', wrong === undefined, `The destination takes over what is not durable there: ${wrong}`)
+    }
   }
 
   async #checkEnd(): Promise<void> {
     const { machines, scheduler, geometry } = this.#world
     this.#world.stopFaults()
-    if (!machines.destination.alive || !this.#destination?.canWrite) {
-      const wrong = this.#shadow.wrong(this.#far.disk.bytes, 0, this.#shadow.now())
-      demand('nothing is lost', wrong === undefined, `After the destination was killed: ${wrong}`)
-      return
-    }
+    while (!machines.destination.alive) await this.#startSides()
+    demand('it arrives', this.#destination!.canWrite, 'The destination cannot use what it owns.')
     scheduler.note('the applications come to an end')
     await this.#destinationApplication?.done
     const bytes = new Uint8Array(geometry.size)
     const calledAt = this.#shadow.now()
-    await this.#destination.arriving.disk.readAt(bytes, 0)
+    await this.#destination!.arriving.disk.readAt(bytes, 0)
     const wrong = this.#shadow.wrong(bytes, 0, calledAt)
     demand('reads are right', wrong === undefined, `In the end the disk is wrong: ${wrong}`)
   }
@@ -387,23 +368,8 @@ class Move {
   }
 }
 
-function listOf(field: { nextSet(from: number): number }): number[] {
-  const list: number[] = []
-  for (let block = field.nextSet(0); block >= 0; block = field.nextSet(block + 1)) list.push(block)
-  return list
-}
-
-/** The work of a process, for as long as it lives. */
-function during(machine: Machine, work: Promise<void>): Promise<void> {
-  if (!machine.alive) return Promise.resolve()
-  const ended = new Promise<void>((resolve) => machine.onEnd(resolve))
-  return Promise.race([work.catch((error: unknown) => (machine.alive ? Promise.reject(error) : undefined)), ended])
-}
-
-function pause(machine: Machine, ms: number): Promise<void> {
-  return new Promise((resolve) => machine.later(ms, 'a while passes', resolve, resolve))
-}
-
-function text(error: unknown): string {
-  return `${errorCode(error) ?? 'no code'}: ${errorMessage(error)}`
+function numbersOf(blocks: Bitfield): number[] {
+  const numbers: number[] = []
+  for (let block = blocks.nextSet(0); block >= 0; block = blocks.nextSet(block + 1)) numbers.push(block)
+  return numbers
 }

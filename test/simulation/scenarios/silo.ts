@@ -1,6 +1,6 @@
 import { type ReceivedDisk, receiveDisk } from '../../../src/devices/receive-disk.ts'
 import { sendDisk } from '../../../src/devices/send-disk.ts'
-import { errorCode, errorMessage } from '../../../src/errors/storage-error.ts'
+import { errorCode } from '../../../src/errors/storage-error.ts'
 import { createDirtyTracker, type DirtyTracker } from '../../../src/modules/dirty-tracker.ts'
 import { VolatilityMonitor } from '../../../src/orders/volatility-monitor.ts'
 import { openConnection } from '../../../src/protocol/connection.ts'
@@ -8,6 +8,7 @@ import type { StorageProvider } from '../../../src/storage/provider.ts'
 import { Application, planWorkload, type Workload } from '../application.ts'
 import type { FaultKind } from '../faults.ts'
 import type { HardwareDisk } from '../hardware-disk.ts'
+import { during, text } from '../lifetimes.ts'
 import type { Link, LinkTraits } from '../link.ts'
 import type { Machine } from '../machine.ts'
 import type { Shadow } from '../shadow.ts'
@@ -293,6 +294,8 @@ class SiloMove {
     this.#isOver = true
     this.#writtenAt = this.#sourceDisk.writtenAt
     this.#world.scheduler.note('the disk is taken over')
+    // The last word was lost, and the source has gone on: see the end.
+    if (this.#sourceFailed) return
     const wrong = this.#shadow.wrong(this.#destinationDisk!.durable, 0, before)
     demand('nothing is lost', wrong === undefined, `The destination takes over what is not durable there: ${wrong}`)
   }
@@ -330,15 +333,4 @@ class SiloMove {
   get #blocks(): number {
     return Math.ceil(this.#world.geometry.size / this.#world.geometry.blockSize)
   }
-}
-
-/** The work of a process, for as long as it lives. */
-function during(machine: Machine, work: Promise<void>): Promise<void> {
-  if (!machine.alive) return Promise.resolve()
-  const ended = new Promise<void>((resolve) => machine.onEnd(resolve))
-  return Promise.race([work.catch((error: unknown) => (machine.alive ? Promise.reject(error) : undefined)), ended])
-}
-
-function text(error: unknown): string {
-  return `${errorCode(error) ?? 'no code'}: ${errorMessage(error)}`
 }
