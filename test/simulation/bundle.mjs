@@ -1,5 +1,5 @@
 // Makes one file of the simulator and the shipped code, for Node and for a page: `build/simulation/*.mjs`.
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { build } from 'vite'
 import { project } from '../../demo/install.mjs'
@@ -19,7 +19,9 @@ export const systemClock = {
  */
 export async function bundleSimulator(name, change) {
   const folder = join(project, 'build/simulation')
-  mkdirSync(folder, { recursive: true })
+  // Several may be made at once, and nobody may read a half.
+  const draft = join(folder, `draft-${process.pid}`)
+  mkdirSync(draft, { recursive: true })
   await build({
     configFile: false,
     root: project,
@@ -36,7 +38,7 @@ export async function bundleSimulator(name, change) {
       },
     ],
     build: {
-      outDir: folder,
+      outDir: draft,
       emptyOutDir: false,
       target: 'es2022',
       minify: false,
@@ -45,5 +47,8 @@ export async function bundleSimulator(name, change) {
       reportCompressedSize: false,
     },
   })
-  return join(folder, `${name}.mjs`)
+  const bundle = join(folder, `${name}.mjs`)
+  renameSync(join(draft, `${name}.mjs`), bundle)
+  rmSync(draft, { recursive: true })
+  return bundle
 }
