@@ -49,6 +49,9 @@ export interface EarlierArrival {
 /** Milliseconds between two looks for the other side: at first it may be a moment late, later a rendezvous counts how often it is asked. */
 const LOOK_MS = [500, 1000, 2000, 3000, 5000]
 
+/** Milliseconds between a loss and the first look. */
+const BREATH_MS = 1000
+
 /** Looks for the other side: some ten minutes, as long as it waits at a link. */
 const LOOKS = 120
 
@@ -145,8 +148,10 @@ export class Guest {
       this.#stage.say(said)
     }
     this.#invitation ??= this.#earlier && (await meetingOf(this.#earlier.record))
+    // A moment to read what happened, and for the other side to notice it too.
+    if (said !== GUEST.again) await systemClock.sleep(BREATH_MS, signal).catch(() => {})
     let failure: unknown = new StorageError('NOT_FOUND', 'It is not known where the other side was: ask it for a link.')
-    for (let look = 0; look < times && this.#invitation; look++) {
+    for (let look = 0; look < times && this.#invitation && !signal.aborted; look++) {
       try {
         return await this.#connect()
       } catch (error) {

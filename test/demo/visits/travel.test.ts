@@ -28,6 +28,17 @@ afterAll(async () => {
 const sentence = (page: Page) => text(page, '[data-part=sentence]')
 const writes = async (page: Page) => Number((await text(page, '[data-travel=writes]')).replaceAll(',', ''))
 
+/** Notes what a page says from now on, also what it says for a moment only. */
+async function listen(page: Page): Promise<() => Promise<string[]>> {
+  const all = await page.evaluateHandle(() => {
+    const said: string[] = []
+    const line = document.querySelector('#travel [data-part=sentence]')!
+    new MutationObserver(() => said.push(line.textContent ?? '')).observe(line, { childList: true })
+    return said
+  })
+  return () => all.jsonValue()
+}
+
 /** Waits until at least this part of the disk has arrived. */
 const share = (page: Page, least: number) =>
   expect
@@ -108,18 +119,27 @@ describe.each([
 
 it('connects again by itself after a plug was pulled on either side, and goes on where it was', async () => {
   const page = await here.visit()
-  const other = await fetchDisk(there, await offer(page, { 'Speed at most': '4 MiB/s' }))
+  const other = await fetchDisk(there, await offer(page, { Size: '64 MiB', 'Speed at most': '4 MiB/s' }))
+  const said = await Promise.all([page, other].map(listen))
   for (const puller of [page, other]) {
     await share(other, 0.1)
     await puller.getByRole('button', { name: 'Pull the plug' }).click()
-    await puller.getByText(/^You pulled the plug at \d+ %\./).waitFor()
-    await page.getByText('The other side is back: going on where it stopped.').waitFor()
+    const index = puller === page ? 0 : 1
+    await expect
+      .poll(() => said[index]!().then((all) => all.join('\n')), { timeout: 20_000 })
+      .toMatch(/You pulled the plug at \d+ %\./)
+    const times = index + 1
+    await expect
+      .poll(() => said[0]!().then((all) => all.filter((one) => one.startsWith('The other side is back')).length), {
+        timeout: 40_000,
+      })
+      .toBe(times)
   }
   await waitForTone(page, 'equal')
   await waitForTone(other, 'equal')
   await page.close()
   await other.close()
-})
+}, 120_000)
 
 it('stays where it was when the other tab is closed, and goes to whoever comes by the link that is shown then', async () => {
   const page = await here.visit()
