@@ -29,7 +29,7 @@ export interface InFlightLimits {
   /** Kinds of which short runs share a slot, up to `SLOT_PARTS` of them. */
   readonly shared: ReadonlySet<BlockType>
   /** Blocks of a run that fills a slot. */
-  readonly runBlocks: number
+  readonly slotBlocks: number
 }
 
 /** The runs under way and how many of each kind may be. A handful of objects, whatever the size of the disk. */
@@ -136,6 +136,6 @@ export class InFlight {
 
   #parts(count: number, type: BlockType): number {
     if (!this.#limits.shared.has(type)) return SLOT_PARTS
-    return Math.min(SLOT_PARTS, Math.ceil((count / this.#limits.runBlocks) * SLOT_PARTS))
+    return Math.min(SLOT_PARTS, Math.ceil((count / this.#limits.slotBlocks) * SLOT_PARTS))
   }
 }

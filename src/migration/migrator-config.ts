@@ -38,6 +38,8 @@ export interface MigratorConfig {
 /** The config with its defaults filled in and checked. */
 export interface CheckedConfig extends MigratorConfig {
   readonly runBlocks: number
+  /** Blocks that fill a slot: those of a usual run, also where a storage prefers shorter ones. */
+  readonly slotBlocks: number
   readonly slots: Readonly<Record<BlockType, number>>
   /** Kinds for which the caller has not said how many runs may be in flight. */
   readonly shared: ReadonlySet<BlockType>
@@ -57,9 +59,11 @@ export function checkConfig(config: MigratorConfig, preferredBytes = 0): Checked
     if (limit <= LARGEST_CONCURRENCY) return limit
     throw new InvalidArgumentError(`concurrency.${type}`, `at most ${LARGEST_CONCURRENCY}`, limit)
   }
+  const runBlocks = Math.max(1, Math.floor(Math.min(runBytes, LARGEST_RUN_BYTES) / blockSize))
   return {
     ...config,
-    runBlocks: Math.max(1, Math.floor(Math.min(runBytes, LARGEST_RUN_BYTES) / blockSize)),
+    runBlocks,
+    slotBlocks: config.runBytes === undefined ? Math.max(runBlocks, Math.floor(RUN_BYTES / blockSize)) : runBlocks,
     slots: { standard: slots('standard'), dirty: slots('dirty'), priority: slots('priority') },
     shared: new Set(KINDS.filter((type) => (config.concurrency?.[type] ?? config.concurrency?.any) === undefined)),
     progressIntervalMs: checkDuration('progressIntervalMs', config.progressIntervalMs ?? PROGRESS_INTERVAL_MS),

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { type ActiveRun, InFlight } from '../../src/migration/in-flight.ts'
+import { checkConfig } from '../../src/migration/migrator-config.ts'
 
 function inFlight(): InFlight {
-  return new InFlight({ slots: { standard: 16, dirty: 16, priority: 4 }, shared: new Set(), runBlocks: 1 })
+  return new InFlight({ slots: { standard: 16, dirty: 16, priority: 4 }, shared: new Set(), slotBlocks: 1 })
 }
 
 /** Begins runs for as long as there is room. */
@@ -16,6 +17,18 @@ describe('runs under way to a destination', () => {
   it('that says nothing of departures are as many as there may be', () => {
     const runs = inFlight()
     expect(fill(runs)).toHaveLength(16)
+  })
+
+  it('that prefers short runs are as many more: a long link holds 16 MiB', () => {
+    const config = checkConfig({ blockSize: 65536 }, 2 ** 18)
+    expect(config.runBlocks).toBe(4)
+    const runs = new InFlight(config)
+    let bytes = 0
+    for (let start = 0; runs.hasRoom('standard'); start += 4) {
+      runs.begin(start, config.runBlocks, 'standard')
+      bytes += config.runBlocks * 65536
+    }
+    expect(bytes).toBe(2 ** 24)
   })
 
   it('with too little room are soon read one at a time', () => {
