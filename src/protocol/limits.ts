@@ -184,7 +184,7 @@ export const KEPT_RANGES = 8192
  */
 export const ALIGNMENT_BYTES = 64
 
-/** Data that is worth padding: up to 76 bytes are a two-thousandth of it at most, and of a whole request a four-thousandth. */
+/** Data that is worth padding: up to 76 bytes are less than a thousandth of it, and of a usual request a third of that. */
 export const ALIGNED_DATA_BYTES = 2 ** 17
 
 /** Bytes that are read with the end of a payload: padding and the next header. A few of the next payload may be among them, and are copied. */
