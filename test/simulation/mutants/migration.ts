@@ -1,0 +1,251 @@
+import type { Mutant } from './mutant.ts'
+
+const MIGRATOR = 'src/migration/migrator.ts'
+const CARRIER = 'src/migration/run-carrier.ts'
+const MOVER = 'src/migration/run-mover.ts'
+const LIVE = 'src/migration/live-run.ts'
+const MIGRATE = 'src/migration/migrate-live.ts'
+const GATE = 'src/migration/writer-gate.ts'
+const FAILURES = 'src/migration/failures.ts'
+const FLIGHT = 'src/migration/in-flight.ts'
+const REST = 'src/migration/move-rest.ts'
+
+/** Bugs in what moves blocks and stops the writer. */
+export const migrationMutants: readonly Mutant[] = [
+  {
+    name: 'completes-with-failed-blocks',
+    file: MIGRATOR,
+    find: '    if (failed) this.#end(failed)\n',
+    replace: '',
+    reason: 'Silo, WaitForCompletion: blocks that failed vanish, and the migration completes.',
+  },
+  {
+    name: 'completes-with-blocks-under-way',
+    file: MIGRATOR,
+    find: `      while (!this.#inFlight.isEmpty) await this.#inFlight.change()
+      this.#throwIfEnded()`,
+    replace: '      this.#throwIfEnded()',
+    reason: 'QEMU, preempt channel: completion does not wait for what is still on its way.',
+  },
+  {
+    name: 'dirty-list-loses-its-tail',
+    file: MIGRATOR,
+    find: 'for (let block = start; block < start + count; block++) this.#order.add(block)\n    })\n    dirty.free()',
+    replace:
+      'for (let block = start; block < start + Math.max(1, count - 1); block++) this.#order.add(block)\n    })\n    dirty.free()',
+    reason: 'Silo, MigrateDirtyWithID: the rest of a dirty list is dropped, and its bits are cleared already.',
+  },
+  {
+    name: 'fresh-is-not-forgotten',
+    file: MIGRATOR,
+    find: '    this.#mover.forgetFresh()\n',
+    replace: '',
+    reason: 'A block that became zero is not sent again, since the destination was empty once.',
+  },
+  {
+    name: 'failed-blocks-not-put-back',
+    file: MIGRATOR,
+    find: `    if (!this.#ended) return
+    this.#failures.takeAll((block) => this.#order.add(block))`,
+    replace: `    if (!this.#ended) return
+    this.#failures.takeAll(() => {})`,
+    reason: 'The next migration knows nothing of what failed in this one.',
+  },
+  {
+    name: 'dirty-not-put-back',
+    file: CARRIER,
+    find: '    for (; next < run.start + run.count; next++) order.add(next)\n',
+    replace: '',
+    reason: 'Silo, S3 sync: blocks taken from the dirty set are lost with an error or an abort.',
+  },
+  {
+    name: 'older-copy-not-awaited',
+    file: CARRIER,
+    find: '      for (let older = inFlight.olderOverlap(run); older; older = inFlight.olderOverlap(run)) await older.ended\n',
+    replace: '',
+    reason: 'An older copy that is still under way lands last.',
+  },
+  {
+    name: 'hole-answer-from-another-round',
+    file: CARRIER,
+    find: '      if (this.#parts.round() !== askedInRound) return 0\n',
+    replace: '',
+    reason: 'A block is taken for a hole by an answer older than the write that made it dirty.',
+  },
+  {
+    name: 'hole-blocks-not-put-back',
+    file: CARRIER,
+    find: '        for (; run.count > count; run.count--) order.add(run.start + run.count - 1)\n',
+    replace: '        run.count = count\n',
+    reason: 'Blocks that a hole took along are lost when the attempt fails.',
+  },
+  {
+    name: 'short-read-accepted',
+    file: MOVER,
+    find: "checkCount('SHORT_READ', await this.#source.readAt(slot.bytes, offset, reading), offset, length)",
+    replace: 'await this.#source.readAt(slot.bytes, offset, reading)',
+    reason: 'What a short read left in the buffer is sent.',
+  },
+  {
+    name: 'short-write-accepted',
+    file: MOVER,
+    find: "checkCount('SHORT_WRITE', await this.#destination.writeAt(bytes, offset, options), offset, bytes.length)",
+    replace: 'await this.#destination.writeAt(bytes, offset, options)',
+    reason: 'Silo, migrateBlock: a short write counts as a success.',
+  },
+  {
+    name: 'short-zero-accepted',
+    file: MOVER,
+    find: "checkCount('SHORT_WRITE', await this.#destination.zeroAt(offset, length), offset, length)",
+    replace: 'await this.#destination.zeroAt(offset, length)',
+    reason: 'The same for a discard.',
+  },
+  {
+    name: 'failed-write-leaves-it-fresh',
+    file: MOVER,
+    find: `      // What part of the range was written is unknown now.
+      this.#fresh = false
+`,
+    replace: '',
+    reason: 'After a torn write zeroes are still not sent.',
+  },
+  {
+    name: 'zeroes-dropped',
+    file: MOVER,
+    find: `  async #zero(offset: number, length: number, options: IoOptions): Promise<void> {
+    if (this.#fresh) return`,
+    replace: `  async #zero(offset: number, length: number, options: IoOptions): Promise<void> {
+    if (this.#fresh || !this.#destination.zeroAt) return`,
+    reason: 'Where there is no discard, blocks that became zero keep their old content.',
+  },
+  {
+    name: 'hole-too-long',
+    file: MOVER,
+    find: 'const blocks = next ? Math.floor((next.offset - offset) / this.#blockSize)',
+    replace: 'const blocks = next ? Math.ceil((next.offset - offset) / this.#blockSize)',
+    reason: 'QEMU, discard of huge pages: a hole is rounded up to whole blocks and takes data with it.',
+  },
+  {
+    name: 'last-dirty-not-taken',
+    file: LIVE,
+    find: '    const told = this.#startRound(this.#options.source.sync())\n    const sent = this.#sendAll()',
+    replace: '    const told = Promise.resolve()\n    const sent = this.#sendAll()',
+    reason: 'What was written since the last round stays behind.',
+  },
+  {
+    name: 'writer-not-stopped',
+    file: LIVE,
+    find: '    await this.#migrator.lock()\n',
+    replace: '',
+    reason: 'The disk is handed over while it is written.',
+  },
+  {
+    name: 'not-unlocked-after-a-long-pause',
+    file: LIVE,
+    find: '      this.#migrator.unlock()\n',
+    replace: '',
+    reason: 'The writer is stopped too long, and not let go again for another round.',
+  },
+  {
+    name: 'rest-not-told',
+    file: LIVE,
+    find: `    await this.#startRound(this.#options.source.sync())
+    this.missingBlocks = this.#parts.order.available`,
+    replace: `    void this.#startRound(this.#options.source.sync()).catch(() => {})
+    this.missingBlocks = this.#parts.order.available`,
+    reason: 'The disk changes hands before the destination has heard which of its copies are void.',
+  },
+  {
+    name: 'rest-without-last-dirty',
+    file: LIVE,
+    find: `    await this.#startRound(this.#options.source.sync())
+    this.missingBlocks = this.#parts.order.available`,
+    replace: '    this.missingBlocks = this.#parts.order.available',
+    reason: 'Post-copy, and what was dirty last counts as right over there.',
+  },
+  {
+    name: 'wrong-blocks-not-sent-again',
+    file: LIVE,
+    find: '    await this.#sendAgain(wrong)\n    await this.#flush()\n    const still = await this.#verify()\n    if (!still) return',
+    replace:
+      '    wrong.free()\n    if (this.blocksRepaired > 0) return\n    const still = await this.#verify()\n    if (!still) return',
+    reason: 'A block that does not read back as sent is counted and left.',
+  },
+  {
+    name: 'not-flushed-before-the-end',
+    file: LIVE,
+    find: '    await destination.flush()\n',
+    replace: '',
+    reason: 'Stored is taken for durable.',
+  },
+  {
+    name: 'not-unlocked-after-a-failure',
+    file: MIGRATE,
+    find: '      migrator.unlock()\n',
+    replace: '',
+    reason: 'QEMU, inactivation: a move that failed does not give the disk back.',
+  },
+  {
+    name: 'unlocked-after-the-release',
+    file: MIGRATE,
+    find: '    if (!run?.released) {\n',
+    replace: '    {\n',
+    reason: 'What fails after the hand-over opens a disk that is somebody else’s.',
+  },
+  {
+    name: 'kept-before-tracked',
+    file: MIGRATE,
+    find: '    trackTheRest(source, order)\n',
+    replace: '    if (order.available === 0) order.addAll()\n',
+    reason: 'QEMU, mirror: blocks that are not to be sent are not watched either.',
+  },
+  {
+    name: 'unverified-not-sent-again',
+    file: MIGRATE,
+    find: "      if (verify === 'read-back') verifier?.forEachUnverified((block) => order.add(block))\n",
+    replace: '',
+    reason: 'Stored and not read back counts as proven in the next attempt.',
+  },
+  {
+    name: 'abort-not-seen-after-the-lock',
+    file: GATE,
+    find: '      if (!this.#locked) throwIfAborted(signal)\n',
+    replace: '',
+    reason: 'libvirt, cancel and STOP: the state is not looked at again after the wait.',
+  },
+  {
+    name: 'failed-lock-stays',
+    file: GATE,
+    find: '      this.unlock()\n      throwIfAborted(signal)\n      throw error',
+    replace: '      throwIfAborted(signal)\n      throw error',
+    reason: 'A lock that was given up stays closed.',
+  },
+  {
+    name: 'failed-blocks-forgotten',
+    file: FAILURES,
+    find: '    this.#failedBlocks++\n',
+    replace: '',
+    reason: 'Failures are noted and not counted.',
+  },
+  {
+    name: 'run-ends-unheard',
+    file: FLIGHT,
+    find: '    end.resolve()\n    this.wake()',
+    replace: '    this.wake()',
+    reason: 'Whoever waits for an older copy waits for ever.',
+  },
+  {
+    name: 'slots-not-given-back',
+    file: FLIGHT,
+    find: '    this.#taken[run.type] -= end.parts\n',
+    replace: '',
+    reason: 'Every run takes a slot, and none comes back.',
+  },
+  {
+    name: 'rest-not-flushed',
+    file: REST,
+    find: '    } while (order.available > 0)\n    await destination.flush()',
+    replace: '    } while (order.available > 0)',
+    reason: 'The source goes before what it sent last is durable.',
+  },
+]

@@ -1,0 +1,11 @@
+/** A planted bug: what stands in the shipped source exactly once, and what a tired author might have put there. */
+export interface Mutant {
+  /** Unlike any other; for `--only`. */
+  readonly name: string
+  /** From the root of the repository. */
+  readonly file: string
+  readonly find: string
+  readonly replace: string
+  /** What it breaks, and where somebody had that bug. */
+  readonly reason: string
+}
