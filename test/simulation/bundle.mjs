@@ -20,7 +20,7 @@ export const systemClock = {
 export async function bundleSimulator(name, change) {
   const folder = join(project, 'build/simulation')
   // Several may be made at once, and nobody may read a half.
-  const draft = join(folder, `draft-${process.pid}`)
+  const draft = join(folder, `draft-${process.pid}-${name}`)
   mkdirSync(draft, { recursive: true })
   await build({
     configFile: false,

@@ -195,8 +195,8 @@ export const migrationMutants: readonly Mutant[] = [
   {
     name: 'kept-before-tracked',
     file: MIGRATE,
-    find: '    trackTheRest(source, order)\n',
-    replace: '    if (order.available === 0) order.addAll()\n',
+    find: '    if (!options.isTracked) trackTheRest(source, order)\n',
+    replace: '',
     reason: 'QEMU, mirror: blocks that are not to be sent are not watched either.',
   },
   {

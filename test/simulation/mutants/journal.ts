@@ -1,0 +1,229 @@
+import type { Mutant } from './mutant.ts'
+
+const JOURNAL = 'src/migration/journal/journal.ts'
+const OWNERSHIP = 'src/migration/journal/ownership.ts'
+const SLOTS = 'src/migration/journal/record-slots.ts'
+const SLICES = 'src/migration/journal/slice-writer.ts'
+const LOAD = 'src/migration/journal/load-digests.ts'
+const INTENTS = 'src/migration/journal/write-intents.ts'
+
+/** Bugs in what is written down. */
+export const journalMutants: readonly Mutant[] = [
+  {
+    name: 'record-not-flushed',
+    file: JOURNAL,
+    find: `      await this.#write({ ownership: next })
+      await this.#slots.flush()`,
+    replace: '      await this.#write({ ownership: next })',
+    reason: 'Who owns the disk is lost with the power.',
+  },
+  {
+    name: 'record-told-before-stored',
+    file: JOURNAL,
+    find: `      await this.#write({ ownership: next })
+      await this.#slots.flush()
+      this.#ownership = next`,
+    replace: `      this.#ownership = next
+      await this.#write({ ownership: next })
+      await this.#slots.flush()`,
+    reason: 'A record that could not be stored is believed all the same.',
+  },
+  {
+    name: 'checkpoint-without-flush',
+    file: JOURNAL,
+    find: '    if (flush) await this.#slices.duringFlush(flush)\n',
+    replace: '',
+    reason: 'Digests count as those of what is durable, which is not.',
+  },
+  {
+    name: 'checkpoint-record-not-flushed',
+    file: JOURNAL,
+    find: '      if (flush || ownership) await this.#slots.flush()\n',
+    replace: '',
+    reason: 'A promise is given that the power takes back.',
+  },
+  {
+    name: 'checkpoint-before-the-flush',
+    file: JOURNAL,
+    find: '    if (flush) await this.#slices.duringFlush(flush)\n',
+    replace: '    const flushing = flush && this.#slices.duringFlush(flush)\n    flushing?.catch(() => {})\n',
+    reason: 'The promise does not wait for the blocks.',
+  },
+  {
+    name: 'forgets-only-in-memory',
+    file: JOURNAL,
+    find: 'return this.#slices.isTold(start, count) ? this.#forgetAll() : Promise.resolve()',
+    replace: 'return Promise.resolve()',
+    reason: 'Known digests are not forgotten on the place.',
+  },
+  {
+    name: 'void-forgotten-only-in-memory',
+    file: JOURNAL,
+    find: '    return isTold ? this.#forgetAll() : Promise.resolve()\n',
+    replace: '    return Promise.resolve()\n',
+    reason: 'The same for a dirty list.',
+  },
+  {
+    name: 'strike-not-told',
+    file: JOURNAL,
+    find: '      await this.#slices.strike(this.#life, slices)\n',
+    replace: '',
+    reason: 'A write begins, and after a kill its block is known by what was there.',
+  },
+  {
+    name: 'lazy-not-recorded',
+    file: JOURNAL,
+    find: '        await this.#write({ forgetsLazily: true })\n',
+    replace: '',
+    reason: 'Strikes that were not flushed are lost with the power, and the journal does not know that they can be.',
+  },
+  {
+    name: 'other-boot-trusted',
+    file: JOURNAL,
+    find: "const isSameBoot = bootId !== '' && bootId === record.bootId",
+    replace: 'const isSameBoot = true',
+    reason: 'After a power loss everything that was written counts, flushed or not.',
+  },
+  {
+    name: 'lazy-journal-trusted',
+    file: JOURNAL,
+    find: "record.forgetsLazily || flushesMayBeLost ? 'none' : 'flushed'",
+    replace: "flushesMayBeLost ? 'none' : 'flushed'",
+    reason: 'A journal with strikes that may be lost is believed after a power loss.',
+  },
+  {
+    name: 'line-stops-after-a-failure',
+    file: JOURNAL,
+    find: '    this.#tail = done.catch(() => {}) // Heard by the caller.\n',
+    replace: '    this.#tail = done\n    done.catch(() => {})\n',
+    reason: 'One write that fails ends the journal for ever.',
+  },
+  {
+    name: 'epoch-not-raised',
+    file: OWNERSHIP,
+    find: "return { ...bare(ownership), state: 'owner', epoch: migration.nextEpoch, migration, ...outcome({ root, missing }) }",
+    replace: "return { ...bare(ownership), state: 'owner', migration, ...outcome({ root, missing }) }",
+    reason: 'The new owner has the epoch of the old one.',
+  },
+  {
+    name: 'promised-epoch-not-raised',
+    file: OWNERSHIP,
+    find: 'migration: { id, key, nextEpoch: ownership.epoch + 1 } }',
+    replace: 'migration: { id, key, nextEpoch: ownership.epoch } }',
+    reason: 'A hand-over that promises the epoch there is.',
+  },
+  {
+    name: 'released-is-open-again',
+    file: OWNERSHIP,
+    find: "  return { ...bare(ownership), state: 'released', migration, ...outcome(agreed) }",
+    replace: "  return { ...bare(ownership), state: 'owner', migration, ...outcome(agreed) }",
+    reason: 'What was given away is written down as kept.',
+  },
+  {
+    name: 'commit-not-sent-again',
+    file: OWNERSHIP,
+    find: "return isOneMigration && source.state === 'released' && destination.state === 'prepared' ? 'send-commit' : 'conflict'",
+    replace: "return 'conflict'",
+    reason: 'Drops the last word: after a loss between release and commit nobody owns the disk.',
+  },
+  {
+    name: 'prepared-taken-for-owner',
+    file: OWNERSHIP,
+    find: "return isOneMigration && source.state === 'released' && destination.state === 'prepared' ? 'send-commit' : 'conflict'",
+    replace: "return isOneMigration && source.state === 'released' ? 'destination-owns' : 'conflict'",
+    reason: 'A promise is taken for the hand-over: the source leaves, and nobody owns the disk.',
+  },
+  {
+    name: 'generation-reused',
+    file: SLOTS,
+    find: 'view.setBigUint64(8, BigInt(++this.#generation), true)',
+    replace: 'view.setBigUint64(8, BigInt(this.#generation || ++this.#generation), true)',
+    reason: 'Two records of one generation, and the older one counts.',
+  },
+  {
+    name: 'one-slot-only',
+    file: SLOTS,
+    find: 'for (let slot = 0; slot < SLOTS; slot++) if (slot !== this.#latest && slot !== this.#durable) return slot\n    return 0',
+    replace: 'return 0',
+    reason: 'The only record there is gets overwritten in place.',
+  },
+  {
+    name: 'durable-slot-overwritten',
+    file: SLOTS,
+    find: 'if (slot !== this.#latest && slot !== this.#durable) return slot',
+    replace: 'if (slot !== this.#latest) return slot',
+    reason: 'With two slots a power loss in the middle of a write may leave none that is whole.',
+  },
+  {
+    name: 'older-record-counts',
+    file: SLOTS,
+    find: '} else if (found.generation > this.#generation) {',
+    replace: '} else if (this.#generation === 0 || found.generation < this.#generation) {',
+    reason: 'Accepts an old generation.',
+  },
+  {
+    name: 'torn-record-taken',
+    file: SLOTS,
+    find: 'return checksum.every((byte, index) => byte === bytes[28 + index])',
+    replace: 'return checksum.length > 0',
+    reason: 'A record that was torn by a power loss is believed.',
+  },
+  {
+    name: 'short-record-accepted',
+    file: SLOTS,
+    find: '  if (count !== bytes.length) {\n',
+    replace: '  if (count > bytes.length) {\n',
+    reason: 'A short write of the record counts as a write.',
+  },
+  {
+    name: 'flush-counts-what-came-after',
+    file: SLICES,
+    find: '    const covered = this.#digests.takeUnflushed()\n    this.#flushing.add(covered)\n    try {\n      await flush()',
+    replace:
+      '    let covered = new Bitfield(this.#digests.blockCount)\n    try {\n      await flush()\n      covered = this.#digests.takeUnflushed()',
+    reason: 'What was noted while the disk was flushed counts as flushed.',
+  },
+  {
+    name: 'failed-flush-counts',
+    file: SLICES,
+    find: '      this.#digests.unflushedAgain(covered)\n',
+    replace: '',
+    reason: 'A flush that failed counts, once another one succeeds.',
+  },
+  {
+    name: 'failed-store-not-repeated',
+    file: SLICES,
+    find: `      this.#digests.changedAgain(changed)
+      throw error`,
+    replace: '      throw error',
+    reason: 'What could not be written is not written again.',
+  },
+  {
+    name: 'unflushed-is-trusted',
+    file: LOAD,
+    find: "return trust === 'none' ? 0 : byte & ~(isFlushed ? 0 : found.unflushed[index]!)",
+    replace: 'return byte',
+    reason: 'After a power loss digests of what was not flushed are believed.',
+  },
+  {
+    name: 'unproven-not-noted',
+    file: LOAD,
+    find: '    setBits(unproven, slice, known, (byte, index) => byte & ~trusted[index]!)\n',
+    replace: '',
+    reason: 'What is in doubt is sent again instead of compared.',
+  },
+  {
+    name: 'read-under-a-write-counts',
+    file: INTENTS,
+    find: '        if (from < to) digests.bar(from, to - from)\n',
+    replace: '',
+    reason: 'What is read while it is written is known by what was read.',
+  },
+  {
+    name: 'write-does-not-bar',
+    file: INTENTS,
+    find: '      digests.bar(start, count)\n      return strike(start, count)',
+    replace: '      digests.forget(start, count)\n      return strike(start, count)',
+    reason: 'What was read before a write is noted after it.',
+  },
+]
