@@ -22,15 +22,8 @@ export interface Geometry {
   readonly blockSize: number
 }
 
-/**
- * A workload by chance: some of it unaligned, across blocks, over the end, always on the same few blocks or everywhere. With `readers`, one more
- * thread only reads, so that it goes on while writes wait.
- */
-export function planWorkload(
-  choices: Choices,
-  { size, blockSize }: Geometry,
-  { most, readers = 0 }: { most: number; readers?: number },
-): Workload {
+/** A workload by chance: some of it unaligned, across blocks, over the end, always on the same few blocks or everywhere. */
+export function planWorkload(choices: Choices, { size, blockSize }: Geometry, most: number): Workload {
   const threads = choices.pick([1, 2, 3])
   const total = choices.below(most + 1)
   const hot = choices.below(size)
@@ -46,8 +39,6 @@ export function planWorkload(
   }
   const work: Operation[][] = Array.from({ length: threads }, () => [])
   for (let index = 0; index < total; index++) work[index % threads]!.push(operation())
-  const reads = choices.below(readers + 1)
-  if (reads > 0) work.push(Array.from({ length: reads }, () => ({ ...operation(), kind: 'read' })))
   return work
 }
 
@@ -125,14 +116,12 @@ export class Application {
 
   async #write({ kind, offset, length }: Operation, text: string): Promise<void> {
     const { disk, shadow, machine } = this.#parts
-    const zero = kind === 'zero'
+    const zero = kind === 'zero' && disk.zeroAt !== undefined
     const write = shadow.begin(offset, length, zero)
     const named = `${machine.name}: ${text} (write ${write.number})`
     machine.scheduler.note(`${named} begins`)
     try {
-      const count = await (zero && disk.zeroAt
-        ? disk.zeroAt(offset, length)
-        : disk.writeAt(shadow.bytesOf(write), offset))
+      const count = await (zero ? disk.zeroAt!(offset, length) : disk.writeAt(shadow.bytesOf(write), offset))
       shadow.end(write, count === length ? 'acknowledged' : 'failed')
       machine.scheduler.note(`${named} ${count === length ? 'is acknowledged' : `took ${count} bytes`}`)
       if (count !== length) this.#failed(text, 'was short')

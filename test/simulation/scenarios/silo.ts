@@ -84,8 +84,8 @@ class SiloMove {
     world.planFaults(FAULTS)
     this.#sourceDisk = world.disk('source', world.diskTraits())
     this.#shadow = world.fill(this.#sourceDisk)
-    this.#sourceWork = planWorkload(plan, geometry, { most: 12 })
-    this.#destinationWork = planWorkload(plan, geometry, { most: 8, readers: 12 })
+    this.#sourceWork = planWorkload(plan, geometry, 12)
+    this.#destinationWork = planWorkload(plan, geometry, 8)
   }
 
   async run(): Promise<void> {
@@ -131,8 +131,6 @@ class SiloMove {
     this.#destinationApplication = undefined
     // Long enough for whoever runs it to see whether the destination has taken the disk over all the same.
     await new Promise<void>((resolve) => scheduler.in(5000, 'a while passes', resolve))
-    const isWaiting = destination.alive && this.#received !== undefined && this.#received.cache.waitingCalls > 0
-    demand('no wait without a peer', this.#isOver || !isWaiting, 'Calls wait for blocks.')
   }
 
   #openSource(): void {
@@ -298,13 +296,8 @@ class SiloMove {
     this.#world.scheduler.note('the disk is taken over')
     // The last word was lost, and the source has gone on: see the end.
     if (this.#sourceFailed) return
-    const { durable } = this.#destinationDisk!
-    const wrong = this.#shadow.wrong(durable, 0, before)
+    const wrong = this.#shadow.wrong(this.#destinationDisk!.durable, 0, before)
     demand('nothing is lost', wrong === undefined, `The destination takes over what is not durable there: ${wrong}`)
-    // A source that was unlocked after a last word that was lost goes its own way.
-    const isLocked = this.#world.machines.source.alive && this.#tracker.local.state === 'locked'
-    const isSame = !isLocked || this.#sourceDisk.bytes.every((byte, at) => byte === durable[at])
-    demand('both are equal', isSame, 'What is taken over is not what the source holds.')
   }
 
   async #checkEnd(): Promise<void> {
