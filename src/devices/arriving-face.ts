@@ -137,8 +137,7 @@ export class ArrivingFace extends StorageWrapper {
     if (length === 0) return
     const start = Math.floor(offset / this.#blockSize)
     const end = Math.ceil((offset + length) / this.#blockSize)
-    const known = this.#journal.digests.known.nextSet(start)
-    if (known >= 0 && known < end) await this.#journal.forget(start, end - start)
+    if (this.#journal.digests.known.nextSet(start, end) >= 0) await this.#journal.forget(start, end - start)
   }
 
   #note(from: number, to: number, bytes: Uint8Array | undefined): void {

@@ -121,10 +121,11 @@ class Comparison {
   #keepKnown(page: number): void {
     const { known, blockCount } = this.#options.digests
     const end = Math.min((page + 1) * PAGE_BLOCKS, blockCount)
-    for (let from = known.nextSet(page * PAGE_BLOCKS); from >= 0 && from < end; ) {
+    // Looked for within the page only: behind the last known one a terabyte of bits may be clear.
+    for (let from = known.nextSet(page * PAGE_BLOCKS, end); from >= 0; ) {
       const to = known.nextClear(from, end)
       this.#keep(from, to - from)
-      from = known.nextSet(to)
+      from = known.nextSet(to, end)
     }
   }
 

@@ -84,7 +84,7 @@ export class WaitingCacheOrder {
     if (this.#remote === 0) return
     for (const turn of this.#turns) {
       if (turn.side !== 'remote') continue
-      for (let block = blocks.nextSet(turn.start); block >= 0 && block < turn.end; block = blocks.nextSet(block + 1)) {
+      for (let block = blocks.nextSet(turn.start, turn.end); block >= 0; block = blocks.nextSet(block + 1, turn.end)) {
         turn.stale ??= new Set()
         turn.stale.add(block)
       }
