@@ -3,7 +3,7 @@ import type { Bitfield } from '../bitfield/bitfield.ts'
 import { checkInteger, InvalidArgumentError } from '../errors/invalid-argument-error.ts'
 import { combineErrors, errorCode, StorageError } from '../errors/storage-error.ts'
 import { type StagingSlot, sharedStagingPool } from '../kernels/staging-pool.ts'
-import type { BlockOrder, BlockType } from '../orders/block-order.ts'
+import { addBlocks, type BlockOrder, type BlockType } from '../orders/block-order.ts'
 import type { StorageProvider } from '../storage/provider.ts'
 import { blockCount } from '../storage/range.ts'
 import type { TrackingStorageProvider } from '../storage/tracking-provider.ts'
@@ -158,7 +158,7 @@ export class Migrator implements BlockStateReader {
     this.#mover.forgetFresh()
     dirty.forEachRun((start, count) => {
       this.#counts.dirtied += count
-      for (let block = start; block < start + count; block++) this.#order.add(block)
+      addBlocks(this.#order, start, count)
     })
     dirty.free()
   }

@@ -4,7 +4,7 @@ import type { Bitfield } from '../bitfield/bitfield.ts'
 import { checkInteger, InvalidArgumentError } from '../errors/invalid-argument-error.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import { AnyBlockOrder } from '../orders/any-block-order.ts'
-import type { BlockOrder } from '../orders/block-order.ts'
+import { addBlocks, type BlockOrder } from '../orders/block-order.ts'
 import type { StorageProvider } from '../storage/provider.ts'
 import type { TrackingStorageProvider } from '../storage/tracking-provider.ts'
 import { SLICE_BYTES, SYNC_LONGEST_RETRY_MS, SYNC_MAX_AGE_MS, SYNC_PERIOD_MS, SYNC_RETRY_MS } from './limits.ts'
@@ -298,9 +298,7 @@ export class Syncer {
       // In the first pass the destination has nothing that could be older.
       if (this.#blocks.hasCollected || this.#round > 1) migrator.takeDirty(taken)
       else {
-        taken.forEachRun((start, count) => {
-          for (let block = start; block < start + count; block++) order.add(block)
-        })
+        taken.forEachRun((start, count) => addBlocks(order, start, count))
         taken.free()
       }
       await migrator.migrate(Math.min(migrator.pendingBlocks, this.#sliceBlocks))

@@ -1,5 +1,5 @@
 import { Bitfield } from '../bitfield/bitfield.ts'
-import type { BlockOrder, BlockRun } from './block-order.ts'
+import { addBlocks, type BlockOrder, type BlockRun } from './block-order.ts'
 
 /**
  * Lowest block first. A cursor remembers below which block nothing is left, so that draining the whole set is one walk over the bits.
@@ -35,6 +35,14 @@ export class AnyBlockOrder implements BlockOrder {
     if (this.#blocks.set(block)) this.#count++
     if (block < this.#cursor) this.#cursor = block
     this.#next?.add(block)
+  }
+
+  addRun(start: number, count: number): void {
+    const end = start + count
+    this.#count += count - this.#blocks.count(start, end)
+    this.#blocks.setRange(start, end)
+    if (start < this.#cursor) this.#cursor = start
+    if (this.#next) addBlocks(this.#next, start, count)
   }
 
   remove(block: number): void {

@@ -27,6 +27,8 @@ export interface BlockOrder {
   addAll(): void
   /** Puts a block in; no effect when it is in already. */
   add(block: number): void
+  /** As {@link add} for each of neighbouring blocks; absent when the order knows no quicker way. {@link addBlocks} works with every order. */
+  addRun?(start: number, count: number): void
   /** Takes a block out unmoved; no effect when it is not in. */
   remove(block: number): void
   has(block: number): boolean
@@ -42,4 +44,10 @@ export interface BlockOrder {
    * behind this one; absent when it makes no difference.
    */
   afterSwitch?(): void
+}
+
+/** Puts neighbouring blocks in, as quickly as the order can. */
+export function addBlocks(order: BlockOrder, start: number, count: number): void {
+  if (order.addRun) order.addRun(start, count)
+  else for (let block = start; block < start + count; block++) order.add(block)
 }

@@ -1,4 +1,4 @@
-import type { BlockOrder, BlockRun } from './block-order.ts'
+import { addBlocks, type BlockOrder, type BlockRun } from './block-order.ts'
 import { PRIORITY_REQUESTS } from './limits.ts'
 
 /**
@@ -45,6 +45,10 @@ export class PriorityBlockOrder implements BlockOrder {
 
   add(block: number): void {
     this.#next.add(block)
+  }
+
+  addRun(start: number, count: number): void {
+    addBlocks(this.#next, start, count)
   }
 
   remove(block: number): void {

@@ -2,7 +2,7 @@ import { checkBlockSize } from '../errors/invalid-argument-error.ts'
 import type { IoOptions, StorageProvider } from '../storage/provider.ts'
 import { blockCount, endBlock, firstBlock } from '../storage/range.ts'
 import { StorageWrapper } from '../storage/wrapper.ts'
-import type { BlockOrder, BlockRun } from './block-order.ts'
+import { addBlocks, type BlockOrder, type BlockRun } from './block-order.ts'
 import { RECENT_READS } from './limits.ts'
 
 /** The application's face of a disk that remembers which blocks were read last, at most `RECENT_READS`: what its new owner is likely to read next. */
@@ -78,6 +78,10 @@ export class RecentFirstOrder implements BlockOrder {
 
   add(block: number): void {
     this.#next.add(block)
+  }
+
+  addRun(start: number, count: number): void {
+    addBlocks(this.#next, start, count)
   }
 
   remove(block: number): void {

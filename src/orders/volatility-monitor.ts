@@ -5,7 +5,7 @@ import { checkBlockSize, InvalidArgumentError } from '../errors/invalid-argument
 import type { IoOptions, StorageProvider } from '../storage/provider.ts'
 import { blockCount, endBlock, firstBlock } from '../storage/range.ts'
 import { StorageWrapper } from '../storage/wrapper.ts'
-import type { BlockOrder, BlockRun } from './block-order.ts'
+import { addBlocks, type BlockOrder, type BlockRun } from './block-order.ts'
 import { HIGHEST_LEVEL, WriteCounters } from './write-counters.ts'
 
 /** After how long a write counts half: long enough to remember what a database writes again and again, short enough to forget a boot. */
@@ -108,6 +108,15 @@ export class VolatilityMonitor extends StorageWrapper implements BlockOrder {
     else if (level === this.#level) this.#cursor = Math.min(this.#cursor, block)
     else this.#skipped = Math.min(this.#skipped, level)
     this.#next?.add(block)
+  }
+
+  addRun(start: number, count: number): void {
+    const end = start + count
+    this.#count += count - this.#blocks.count(start, end)
+    this.#blocks.setRange(start, end)
+    // Where the calmest of them lies is not looked up now.
+    this.#startWalk(0)
+    if (this.#next) addBlocks(this.#next, start, count)
   }
 
   remove(block: number): void {

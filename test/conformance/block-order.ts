@@ -1,5 +1,5 @@
 import { seededRandom } from '../../src/async/random.ts'
-import type { BlockOrder } from '../../src/orders/block-order.ts'
+import { addBlocks, type BlockOrder } from '../../src/orders/block-order.ts'
 import { type ConformanceCase, expectNumbers, expectSame, expectThat } from './case.ts'
 
 /** Makes an empty order over so many blocks. */
@@ -78,6 +78,24 @@ export function blockOrderConformance(create: BlockOrderFactory): ConformanceCas
       },
     },
     {
+      name: 'takes neighbouring blocks at once, whether they are in or not',
+      run: async () => {
+        const order = create(300)
+        for (const block of [0, 100, 299]) order.add(block)
+        addBlocks(order, 90, 140)
+        addBlocks(order, 90, 1)
+        expectSame(order.available, 142, 'available')
+        expectThat(!order.has(89) && order.has(90) && order.has(229) && !order.has(230), 'has')
+        drain(order, 7)
+        addBlocks(order, 0, 300)
+        expectNumbers(
+          drain(order, 9).sort((a, b) => a - b),
+          upTo(300),
+          'all blocks',
+        )
+      },
+    },
+    {
       name: 'takes a gapless range out of turn',
       run: async () => {
         const order = create(100)
@@ -113,9 +131,13 @@ function compareWithSet(create: BlockOrderFactory, seed: number): void {
     if (choice < 0.02) {
       order.addAll()
       for (let each = 0; each < numBlocks; each++) model.add(each)
-    } else if (choice < 0.4) {
+    } else if (choice < 0.35) {
       order.add(block)
       model.add(block)
+    } else if (choice < 0.4) {
+      const count = 1 + Math.floor(random() * Math.min(40, numBlocks - block))
+      addBlocks(order, block, count)
+      for (let each = block; each < block + count; each++) model.add(each)
     } else if (choice < 0.55) {
       order.remove(block)
       model.delete(block)
