@@ -1,16 +1,17 @@
 import { Bitfield } from '../bitfield/bitfield.ts'
 import { StorageError } from '../errors/storage-error.ts'
-import { takeOver } from '../migration/journal/ownership.ts'
+import { complete, settle, takeOver } from '../migration/journal/ownership.ts'
 import { Lockable } from '../modules/lockable.ts'
 import { createWaitingCache, type WaitingCache } from '../modules/waiting-cache.ts'
 import type { Connection } from '../protocol/connection.ts'
 import { type ArrivingDevice, FromProtocol } from '../protocol/from-protocol.ts'
 import { askDigests } from '../protocol/hand-over-requests.ts'
 import type { DevInfo } from '../protocol/packets/dev-info.ts'
+import { digestText } from '../storage/hash-tree.ts'
 import type { StorageProvider } from '../storage/provider.ts'
 import { ArrivingFace } from './arriving-face.ts'
 import { ArrivingSession, type SessionDisk } from './arriving-session.ts'
-import type { DiskJournal } from './disk-journal.ts'
+import { type DiskJournal, finishSettling } from './disk-journal.ts'
 import { hashBlocks } from './hash-blocks.ts'
 import { checkOffer, type OfferedDisk } from './offered-disk.ts'
 import { Outcome } from './outcome.ts'
@@ -49,6 +50,7 @@ export class ArrivingDisk implements SessionDisk {
   #info: OfferedDisk | undefined
   #journal: DiskJournal | undefined
   #cache: WaitingCache | undefined
+  #ownedFace: OwnedFace | undefined
   #gate: Lockable | undefined
   #placing: Promise<void> | undefined
   #connection: Connection | undefined
@@ -200,13 +202,27 @@ export class ArrivingDisk implements SessionDisk {
     this.#whole.resolve()
   }
 
-  /** All blocks are here: looks whether they are right, and makes what is known of them that of what is stored. @throws StorageError `VERIFY_FAILED` */
-  async settle(root: Uint8Array | undefined, { rw }: Connection): Promise<void> {
+  /** All blocks are here: looks whether they are right, and records it. @throws StorageError `VERIFY_FAILED` */
+  async complete(root: Uint8Array | undefined, { rw }: Connection): Promise<void> {
     const { journal, cache } = this
     const { digests } = journal
     if (root)
       await settleRest(digests, root, (first, count) => askDigests(rw, this.#dev, { level: 'leaves', first, count }))
     await cache.remote.flush()
+    // First: as long as blocks count as missing, one that is forgotten would be fetched again, over what was written.
+    await journal.become(complete(journal.ownership!, root ? { root: digestText(root) } : {}))
+    try {
+      await this.#settle()
+    } finally {
+      // Also when what is known could not be put right, which the record says.
+      this.finish()
+    }
+  }
+
+  /** Makes what is known that of what is stored. */
+  async #settle(): Promise<void> {
+    const { journal, cache } = this
+    await this.#ownedFace!.earlyWrites()
     const written = cache.ownBlocks()
     try {
       // What was written in an earlier life is not known any more.
@@ -215,6 +231,7 @@ export class ArrivingDisk implements SessionDisk {
     } finally {
       written.free()
     }
+    await journal.become(settle(journal.ownership!))
   }
 
   async #device(connection: Connection, info: DevInfo, from: FromProtocol): Promise<ArrivingDevice> {
@@ -260,6 +277,7 @@ export class ArrivingDisk implements SessionDisk {
         throw new StorageError('SIZE_MISMATCH', undefined, { context: { announced: size, size: storage.size } })
       }
       this.#journal = await this.#options.openJournal({ name, size, blockSize })
+      await finishSettling(this.#journal)
       await this.#learn(storage, this.#journal)
     } catch (error) {
       await storage.close().catch(() => {}) // What went wrong first is what to tell.
@@ -271,7 +289,8 @@ export class ArrivingDisk implements SessionDisk {
     if (ownership && (ownership.state === 'owner' || ownership.state === 'prepared'))
       markPresent(cache, ownership.missing ? this.#journal.digests.known : undefined)
     // Exactly one side may write, and until the hand-over that is the source.
-    const gate = new Lockable(new OwnedFace(cache, this.#journal))
+    this.#ownedFace = new OwnedFace(cache, this.#journal)
+    const gate = new Lockable(this.#ownedFace)
     await gate.lock()
     this.#info = info
     this.#cache = cache

@@ -1,5 +1,5 @@
 import { StorageError } from '../errors/storage-error.ts'
-import { cancel, commit, complete, prepare, receive } from '../migration/journal/ownership.ts'
+import { cancel, commit, prepare, receive } from '../migration/journal/ownership.ts'
 import type { WaitingCache } from '../modules/waiting-cache.ts'
 import type { Connection } from '../protocol/connection.ts'
 import type { HandOverParty } from '../protocol/hand-over-requests.ts'
@@ -30,8 +30,8 @@ export interface SessionDisk {
   own(): void
   /** Somebody else owns the disk too: its application writes no more. */
   stop(): void
-  /** All blocks are here: looks whether they are right. @throws StorageError `VERIFY_FAILED` */
-  settle(root: Uint8Array | undefined, connection: Connection): Promise<void>
+  /** All blocks are here: looks whether they are right, and records it. @throws StorageError `VERIFY_FAILED` */
+  complete(root: Uint8Array | undefined, connection: Connection): Promise<void>
   /** Nothing is missing any more. */
   finish(): void
 }
@@ -186,10 +186,7 @@ export class ArrivingSession implements HandOverParty {
       if (cache.missingBlocks > 0) {
         throw new StorageError('VERIFY_FAILED', `${cache.missingBlocks} blocks are still missing here.`)
       }
-      if (journal.ownership!.missing) await this.#disk.settle(theirs, this.#connection)
-      const agreed = theirs ? { root: digestText(theirs) } : {}
-      const next = complete(journal.ownership!, agreed)
-      if (next !== journal.ownership) await journal.become(next)
+      if (journal.ownership!.missing) await this.#disk.complete(theirs, this.#connection)
       this.#face.admission = 'closed'
       this.#disk.finish()
     })

@@ -1,6 +1,6 @@
 import { Bitfield } from '../bitfield/bitfield.ts'
 import type { CheckpointOptions, Journal } from '../migration/journal/journal.ts'
-import type { Ownership } from '../migration/journal/ownership.ts'
+import { type Ownership, settle } from '../migration/journal/ownership.ts'
 import type { BlockDigests } from '../storage/block-digests.ts'
 
 /** What one side of a migration remembers: whose disk it is, and what is known of its blocks. A `Journal` is one. */
@@ -42,6 +42,14 @@ export class MemoryJournal implements DiskJournal {
   async forgetBlocks(blocks: Bitfield): Promise<void> {
     blocks.forEachRun((start, count) => this.digests.forget(start, count))
   }
+}
+
+/** A disk whose last block had just come when the process before this one ended: what was written to it since the hand-over nobody knows any more. */
+export async function finishSettling(journal: DiskJournal): Promise<void> {
+  const { ownership, digests } = journal
+  if (!ownership?.settling) return
+  await journal.forget(0, digests.blockCount)
+  await journal.become(settle(ownership))
 }
 
 /** The bytes of an id, a key or a root as a record keeps it. */

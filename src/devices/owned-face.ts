@@ -1,12 +1,9 @@
 import { createWriteIntents, type WriteIntents } from '../migration/journal/write-intents.ts'
 import type { WaitingCache } from '../modules/waiting-cache.ts'
-import { DIGEST_BYTES } from '../storage/block-hasher.ts'
 import type { IoOptions } from '../storage/provider.ts'
 import { StorageWrapper } from '../storage/wrapper.ts'
 import type { DiskJournal } from './disk-journal.ts'
-
-/** Stands in a journal for a block that was written here before its content at the hand-over arrived: it is here, and its digest is the source's to tell. */
-export const WRITTEN_HERE: Uint8Array = new Uint8Array(DIGEST_BYTES).fill(0xff)
+import { WRITTEN_HERE } from './settle-rest.ts'
 
 /**
  * The application's face of a disk that was handed over, in front of what is still arriving: keeps the journal right about what is written.
@@ -20,6 +17,8 @@ export class OwnedFace extends StorageWrapper {
   readonly #intents: WriteIntents | undefined
   /** Something was written since the journal was last told, while blocks were missing. */
   #isUntold = false
+  /** Writes that began while blocks were missing. */
+  readonly #early = new Set<Promise<unknown>>()
   zeroAt?: (offset: number, length: number) => Promise<number>
 
   constructor(cache: WaitingCache, journal: DiskJournal) {
@@ -48,6 +47,11 @@ export class OwnedFace extends StorageWrapper {
     }
   }
 
+  /** Ends when no write is under way that began while blocks were missing: from then on each write forgets what it replaces. */
+  async earlyWrites(): Promise<void> {
+    await Promise.allSettled(this.#early)
+  }
+
   /** Also a block that has arrived and was written then must be told: what is not known to be here would be fetched again. */
   async #tell(): Promise<void> {
     const { digests } = this.#journal
@@ -71,19 +75,24 @@ export class OwnedFace extends StorageWrapper {
   }
 
   async #write(offset: number, length: number, work: () => Promise<number>): Promise<number> {
-    if (this.#isIncomplete) {
-      try {
-        return await work()
-      } finally {
-        this.#isUntold = true
-      }
-    }
+    if (this.#isIncomplete) return this.#writeEarly(work)
     if (!this.#intents) return work()
     try {
       await this.#intents.beforeWrite(offset, length)
       return await work()
     } finally {
       this.#intents.afterWrite(offset, length)
+    }
+  }
+
+  async #writeEarly(work: () => Promise<number>): Promise<number> {
+    const writing = work()
+    this.#early.add(writing)
+    try {
+      return await writing
+    } finally {
+      this.#early.delete(writing)
+      this.#isUntold = true
     }
   }
 }

@@ -10,10 +10,11 @@ import { createNonce } from '../protocol/secret-proof.ts'
 import { ToProtocol } from '../protocol/to-protocol.ts'
 import { BlockDigests } from '../storage/block-digests.ts'
 import { type BlockHasher, createBlockHasher } from '../storage/block-hasher.ts'
+import { readFully } from '../storage/sequential-reader.ts'
 import type { TrackingStorageProvider } from '../storage/tracking-provider.ts'
 import { Checkpoints } from './checkpoints.ts'
 import { compareClaims } from './compare-claims.ts'
-import { type DiskJournal, MemoryJournal } from './disk-journal.ts'
+import { type DiskJournal, finishSettling, MemoryJournal } from './disk-journal.ts'
 import { HandOver, type HandOverStart } from './hand-over.ts'
 import { OrderedDestination } from './ordered-destination.ts'
 import { readPages } from './read-pages.ts'
@@ -73,6 +74,7 @@ export class SendingDisk {
       throw new StorageError('NOT_OWNER', 'The disk is still on its way here.', { context: { state } })
     }
     if (state !== 'owner') await source.lock?.()
+    await finishSettling(journal)
     return new SendingDisk({ source, journal, randomId, dev }, hasher)
   }
 
@@ -225,7 +227,7 @@ export class SendingDisk {
       block = digests.known.nextClear(block + 1)
     ) {
       const length = Math.min(blockSize, size - block * blockSize)
-      await this.#source.readAt(bytes.subarray(0, length), block * blockSize)
+      await readFully(this.#source, bytes.subarray(0, length), block * blockSize)
       digests.note(block, bytes.subarray(0, length))
     }
     return digests.root()

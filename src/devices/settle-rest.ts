@@ -5,7 +5,9 @@ import { LEAVES_BYTES } from '../protocol/packets/read-digests.ts'
 import { type BlockDigests, PAGE_BITS_BYTES, PAGE_BLOCKS } from '../storage/block-digests.ts'
 import { DIGEST_BYTES } from '../storage/block-hasher.ts'
 import { digestText } from '../storage/hash-tree.ts'
-import { WRITTEN_HERE } from './owned-face.ts'
+
+/** Stands in a journal for a block that was written here before its content at the hand-over arrived: it is here, and its digest is the source's to tell. */
+export const WRITTEN_HERE: Uint8Array = new Uint8Array(DIGEST_BYTES).fill(0xff)
 
 /** Asks the source what it knows of pages that follow one another, in the form of `leaves`. */
 export type AskLeaves = (first: number, count: number) => Promise<Uint8Array>

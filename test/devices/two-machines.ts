@@ -31,13 +31,24 @@ export interface Blow {
 /** A process's view of what survives it: dead, it neither reads nor writes, and answers nobody. */
 class Life {
   #isOver = false
+  #callsLeft = Number.POSITIVE_INFINITY
+  #last: () => void = () => {}
 
   end(): void {
     this.#isOver = true
   }
 
+  /** Calls `last` before the n-th call of a storage from now. */
+  beforeCall(n: number, last: () => void): void {
+    this.#callsLeft = n
+    this.#last = last
+  }
+
   of(inner: StorageProvider): StorageProvider {
-    const alive = <Value>(work: () => Promise<Value>): Promise<Value> => (this.#isOver ? new Promise(() => {}) : work())
+    const alive = <Value>(work: () => Promise<Value>): Promise<Value> => {
+      if (--this.#callsLeft === 0) this.#last()
+      return this.#isOver ? new Promise(() => {}) : work()
+    }
     return {
       size: inner.size,
       readAt: (target, offset) => alive(() => inner.readAt(target, offset)),

@@ -12,13 +12,15 @@ const MIGRATION = 1
 const ROOT = 2
 const MISSING = 4
 const FORCED = 8
+const SETTLING = 16
+const ALL_FLAGS = 31
 
 /**
  * ```
  * 0       1       2            18          26         34              38                42 + 12        70
  * | state | flags | disk id 16 | epoch u64 | size u64 | blockSize u32 | migration id 16 | key 16       | next epoch u64 | root 16 |
  * ```
- * Little-endian. Flags: 1 migration, 2 root, 4 missing, 8 forced. What a flag denies is zero.
+ * Little-endian. Flags: 1 migration, 2 root, 4 missing, 8 forced, 16 settling. What a flag denies is zero.
  */
 export function encodeOwnership(ownership: Ownership): Uint8Array {
   const { diskId, epoch, state, size, blockSize, migration, root } = ownership
@@ -29,7 +31,8 @@ export function encodeOwnership(ownership: Ownership): Uint8Array {
     (migration ? MIGRATION : 0) |
     (root === undefined ? 0 : ROOT) |
     (ownership.missing ? MISSING : 0) |
-    (ownership.forced ? FORCED : 0)
+    (ownership.forced ? FORCED : 0) |
+    (ownership.settling ? SETTLING : 0)
   bytes.set(idBytes(diskId), 2)
   view.setBigUint64(18, BigInt(epoch), true)
   view.setBigUint64(26, BigInt(size), true)
@@ -50,7 +53,8 @@ export function decodeOwnership(bytes: Uint8Array): Ownership | undefined {
   const state = OWNERSHIP_STATES[bytes[0]!]
   const flags = bytes[1]!
   const [epoch, size, nextEpoch] = [safe(view, 18), safe(view, 26), safe(view, 70)]
-  if (!state || flags > 15 || epoch === undefined || size === undefined || nextEpoch === undefined) return undefined
+  if (!state || flags > ALL_FLAGS || epoch === undefined || size === undefined || nextEpoch === undefined)
+    return undefined
   const text = (at: number) => digestText(bytes.subarray(at, at + ID_BYTES))
   const migration: MigrationIdentity = { id: text(38), key: text(54), nextEpoch }
   const ownership: Ownership = {
@@ -63,6 +67,7 @@ export function decodeOwnership(bytes: Uint8Array): Ownership | undefined {
     ...((flags & ROOT) !== 0 ? { root: text(78) } : {}),
     ...((flags & MISSING) !== 0 ? { missing: true } : {}),
     ...((flags & FORCED) !== 0 ? { forced: true } : {}),
+    ...((flags & SETTLING) !== 0 ? { settling: true } : {}),
   }
   // One form for each record: whatever does not come out the same was not written here.
   return encodeOwnership(ownership).every((byte, index) => byte === bytes[index]) ? ownership : undefined

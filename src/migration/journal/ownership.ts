@@ -39,6 +39,11 @@ export interface Ownership {
   readonly root?: string
   /** Of `prepared` and `owner`: blocks were still at the source when it was handed over, and are not known to have arrived. */
   readonly missing?: true
+  /**
+   * Of `owner`: nothing is missing any more, and digests may still be those of the hand-over, where the disk was written since. Who finds this after a
+   * start trusts none of them.
+   */
+  readonly settling?: true
   /** Of `owner`: it was taken over without the word of the one who had it. */
   readonly forced?: true
 }
@@ -122,12 +127,27 @@ export function commit(ownership: Ownership): Ownership {
   return { ...bare(ownership), state: 'owner', epoch: migration.nextEpoch, migration, ...outcome({ root, missing }) }
 }
 
-/** Destination: the blocks that were missing at the hand-over have all arrived and are flushed. Again: no change. */
+/**
+ * Destination: the blocks that were missing at the hand-over have all arrived and are flushed; {@link settle} follows once no digest is that of
+ * something older than what is stored. Again: no change.
+ */
 export function complete(ownership: Ownership, agreed: { root?: string | undefined } = {}): Ownership {
   if (ownership.state !== 'owner') throw refused('complete', ownership)
   if (!ownership.missing) return ownership
   const root = agreed.root ?? ownership.root
-  return { ...bare(ownership), ...kept(ownership), migration: ownership.migration!, ...outcome({ root }) }
+  return {
+    ...bare(ownership),
+    ...kept(ownership),
+    migration: ownership.migration!,
+    ...outcome({ root }),
+    settling: true,
+  }
+}
+
+/** Destination: every digest is that of what is stored again. Again: no change. */
+export function settle(ownership: Ownership): Ownership {
+  const { settling, ...settled } = ownership
+  return settling ? settled : ownership
 }
 
 /** Source: the destination owns the disk and needs nothing more from here. Again: no change. */
@@ -207,8 +227,8 @@ function bare({ diskId, epoch, state, size, blockSize }: Ownership): Ownership {
 }
 
 /** What an owner keeps while it owns. */
-function kept({ forced }: Ownership): Pick<Ownership, 'forced'> {
-  return forced ? { forced } : {}
+function kept({ forced, settling }: Ownership): Pick<Ownership, 'forced' | 'settling'> {
+  return { ...(forced ? { forced } : {}), ...(settling ? { settling } : {}) }
 }
 
 function outcome({

@@ -18,6 +18,7 @@ const released = own.release(moving, { root })
 const gone = own.acknowledge(released)
 const arrived = own.commit(prepared)
 const incomplete = own.commit(lacking)
+const settling = own.complete(incomplete, { root })
 const moved = own.begin(arrived, other)
 const seized = own.takeOver(prepared)
 const retaken = own.takeOver(released)
@@ -25,7 +26,7 @@ const retaken = own.takeOver(released)
 /** Every kind of record there is. */
 const records: Readonly<Record<string, Ownership>> = {
   ...{ fresh, moving, receiving, prepared, lacking, released },
-  ...{ gone, arrived, incomplete, moved, seized, retaken },
+  ...{ gone, arrived, incomplete, settling, moved, seized, retaken },
 }
 
 /** What each step makes of each kind of record: the name of one that is equal, the state of another, or nothing where it is refused. */
@@ -34,7 +35,10 @@ const steps: Readonly<
 > = {
   begin: {
     run: (record) => own.begin(record, other),
-    allowed: { fresh: 'owner', moving: 'owner', arrived: 'moved', moved: 'moved', seized: 'owner', retaken: 'owner' },
+    allowed: {
+      ...{ fresh: 'owner', moving: 'owner', arrived: 'moved', moved: 'moved' },
+      ...{ settling: 'owner', seized: 'owner', retaken: 'owner' },
+    },
   },
   receive: {
     run: (record) => own.receive(record, disk, 9, other),
@@ -59,15 +63,23 @@ const steps: Readonly<
       lacking: 'incomplete',
       arrived: 'arrived',
       incomplete: 'incomplete',
+      settling: 'settling',
       seized: 'seized',
       retaken: 'retaken',
     },
   },
   complete: {
-    run: (record) => own.complete(record),
+    run: (record) => own.complete(record, { root }),
     allowed: {
       ...{ fresh: 'fresh', moving: 'moving', arrived: 'arrived', moved: 'moved' },
-      ...{ incomplete: 'owner', seized: 'seized', retaken: 'retaken' },
+      ...{ incomplete: 'settling', settling: 'settling', seized: 'seized', retaken: 'retaken' },
+    },
+  },
+  settle: {
+    run: own.settle,
+    allowed: {
+      ...Object.fromEntries(Object.keys(records).map((name) => [name, name])),
+      settling: 'arrived',
     },
   },
   acknowledge: { run: own.acknowledge, allowed: { released: 'gone', gone: 'gone' } },
@@ -76,6 +88,7 @@ const steps: Readonly<
     allowed: {
       ...{ fresh: 'fresh', moving: 'fresh', receiving: 'receiving', prepared: 'receiving', lacking: 'receiving' },
       ...{ arrived: 'arrived', incomplete: 'incomplete', moved: 'owner', seized: 'seized', retaken: 'retaken' },
+      settling: 'settling',
     },
   },
   takeOver: {
@@ -140,19 +153,20 @@ describe('reconcile', () => {
   /** Rows: the source's record; columns: the destination's. s = source-owns, c = send-commit, d = destination-owns, x = conflict. */
   const columns = ['none', ...Object.keys(records)]
   const table: Readonly<Record<string, string>> = {
-    //           none fresh moving receiving prepared lacking released gone arrived incomplete moved seized retaken
-    fresh: '     s    x     x      s         s        s       x        x    x       x          x     x      x',
-    moving: '    s    x     x      s         s        s       x        x    x       x          x     x      x',
-    receiving: ' x    d     d      x         x        x       x        x    d       d          d     d      d',
-    prepared: '  x    x     x      x         x        x       x        x    d       d          d     d      d',
-    lacking: '   x    x     x      x         x        x       x        x    d       d          d     d      d',
-    released: '  x    x     x      x         c        c       x        x    d       d          d     d      d',
-    gone: '      x    x     x      x         x        x       x        x    d       d          d     d      d',
-    arrived: '   s    x     x      s         s        s       s        s    x       x          x     x      x',
-    incomplete: 's    x     x      s         s        s       s        s    x       x          x     x      x',
-    moved: '     s    x     x      s         s        s       s        s    x       x          x     x      x',
-    seized: '    s    x     x      s         s        s       s        s    x       x          x     x      x',
-    retaken: '   s    x     x      s         s        s       s        s    x       x          x     x      x',
+    // none fresh moving receiving prepared lacking released gone arrived incomplete settling moved seized retaken
+    fresh: '     s x x s s s x x x x x x x x',
+    moving: '    s x x s s s x x x x x x x x',
+    receiving: ' x d d x x x x x d d d d d d',
+    prepared: '  x x x x x x x x d d d d d d',
+    lacking: '   x x x x x x x x d d d d d d',
+    released: '  x x x x c c x x d d d d d d',
+    gone: '      x x x x x x x x d d d d d d',
+    arrived: '   s x x s s s s s x x x x x x',
+    incomplete: 's x x s s s s s x x x x x x',
+    settling: '  s x x s s s s s x x x x x x',
+    moved: '     s x x s s s s s x x x x x x',
+    seized: '    s x x s s s s s x x x x x x',
+    retaken: '   s x x s s s s s x x x x x x',
   }
   const verdicts: Record<string, own.Verdict> = {
     s: 'source-owns',
@@ -167,7 +181,7 @@ describe('reconcile', () => {
 
   it('has a verdict for every pair of records', () => {
     expect(Object.keys(table)).toEqual(Object.keys(records))
-    expect(pairs).toHaveLength(12 * 13)
+    expect(pairs).toHaveLength(13 * 14)
   })
 
   it.each(pairs)('$source and $destination: $verdict', ({ source, destination, verdict }) => {

@@ -9,6 +9,7 @@ import {
 import {
   begin,
   commit,
+  complete,
   type Ownership,
   ownDisk,
   prepare,
@@ -32,6 +33,7 @@ const owned: Readonly<Record<string, Ownership>> = {
   'a receiver': receiving,
   'a prepared side': prepare(receiving, { root: '9'.repeat(32), missing: true }),
   'an owner that received': commit(prepare(receiving, { root: '0'.repeat(32) })),
+  'an owner that settles': complete(commit(prepare(receiving, { missing: true }))),
   'a forced owner': takeOver(receiving),
 }
 
@@ -60,7 +62,7 @@ describe('the record of an ownership', () => {
     const bytes = encodeOwnership(ownDisk(disk))
     for (const [at, value] of [
       [0, 5],
-      [1, 16],
+      [1, 32],
       [1, 2],
       [40, 1],
       [60, 1],
