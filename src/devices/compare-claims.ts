@@ -1,9 +1,10 @@
 import { Bitfield } from '../bitfield/bitfield.ts'
 import type { HandOverRequests } from '../protocol/hand-over-requests.ts'
 import { CLAIMED_PAGES, KEPT_RANGES, LEAF_PAGES } from '../protocol/limits.ts'
-import { CLAIM_BYTES, LEAVES_BYTES } from '../protocol/packets/read-digests.ts'
+import { CLAIM_BYTES, type DigestLevel, LEAVES_BYTES } from '../protocol/packets/read-digests.ts'
 import { BlockDigests, PAGE_BITS_BYTES, PAGE_BLOCKS } from '../storage/block-digests.ts'
 import type { BlockHasher } from '../storage/block-hasher.ts'
+import { DIGEST_REQUESTS } from './limits.ts'
 
 /** What is compared. */
 export interface CompareClaimsOptions {
@@ -43,6 +44,12 @@ export async function compareClaims(options: CompareClaimsOptions): Promise<Comp
   }
 }
 
+/** Neighbouring pages, from `first` to before `end`. */
+interface PageRun {
+  readonly first: number
+  readonly end: number
+}
+
 class Comparison {
   readonly #options: CompareClaimsOptions
   readonly #toSend: Bitfield
@@ -66,32 +73,58 @@ class Comparison {
   }
 
   async run(): Promise<void> {
-    const { requests, digests } = this.#options
-    for (let first = 0; first < digests.pageCount; first += CLAIMED_PAGES) {
-      const count = Math.min(CLAIMED_PAGES, digests.pageCount - first)
-      const claims = await requests.readDigests('claims', first, count)
-      let differing: number[] = []
-      for (let index = 0; index < count; index++) {
-        const theirs = claims.subarray(index * CLAIM_BYTES, (index + 1) * CLAIM_BYTES)
-        if (isSame(theirs, digests.pageClaim(first + index))) this.#keepKnown(first + index)
-        else if (!isSame(theirs, NOTHING)) differing.push(first + index)
-        const isLast = index === count - 1
-        const hasGap = differing.length > 0 && differing.at(-1)! < first + index
-        if (differing.length > 0 && (isLast || hasGap || differing.length === LEAF_PAGES)) {
-          await this.#look(differing[0]!, differing.length)
-          differing = []
-        }
-      }
-      await this.#sendKept(0)
+    const { pageCount } = this.#options.digests
+    await this.#ask('claims', pieces({ first: 0, end: pageCount }, CLAIMED_PAGES), async (first, claims) => {
+      const differing = this.#compare(first, claims)
+      await this.#sendKept(KEPT_RANGES / 2)
+      await this.#ask('leaves', differing, (first, leaves) => this.#look(first, leaves))
+    })
+    await this.#sendKept(0)
+  }
+
+  /** Asks for some pages after the other, a few requests ahead: a link with a long way would make each of them wait. */
+  async #ask(
+    level: DigestLevel,
+    pages: Iterable<PageRun>,
+    answered: (first: number, answer: Uint8Array) => Promise<void>,
+  ): Promise<void> {
+    const { requests } = this.#options
+    const waiting: { first: number; answer: Promise<Uint8Array> }[] = []
+    const next = async () => {
+      const { first, answer } = waiting.shift()!
+      await answered(first, await answer)
     }
+    for (const { first, end } of pages) {
+      if (waiting.length === DIGEST_REQUESTS) await next()
+      const answer = requests.readDigests(level, first, end - first)
+      answer.catch(() => {}) // Heard when its turn comes, or after an earlier one that failed.
+      waiting.push({ first, answer })
+    }
+    while (waiting.length > 0) await next()
+  }
+
+  /** Keeps what is the same; returns the pages to be looked at block by block. */
+  #compare(first: number, theirs: Uint8Array): PageRun[] {
+    const { digests } = this.#options
+    const count = theirs.length / CLAIM_BYTES
+    const ours = digests.pageClaims(first, count)
+    const differing: PageRun[] = []
+    for (let page = 0; page < count; ) {
+      const from = page
+      const kind = kindOf(ours, theirs, page)
+      while (page < count && kindOf(ours, theirs, page) === kind) page++
+      const run = { first: first + from, end: first + page }
+      if (kind === 'same') this.#keepKnown(run)
+      else if (kind === 'differing') differing.push(...pieces(run, LEAF_PAGES))
+    }
+    return differing
   }
 
   /** Block by block. */
-  async #look(first: number, count: number): Promise<void> {
-    const pages = await this.#options.requests.readDigests('leaves', first, count)
-    for (let index = 0; index < count; index++) {
-      const page = pages.subarray(index * LEAVES_BYTES, (index + 1) * LEAVES_BYTES)
-      this.#lookAt(first + index, page.subarray(0, PAGE_BITS_BYTES), page.subarray(PAGE_BITS_BYTES))
+  async #look(first: number, leaves: Uint8Array): Promise<void> {
+    for (let at = 0, page = first; at < leaves.length; at += LEAVES_BYTES, page++) {
+      const known = leaves.subarray(at, at + PAGE_BITS_BYTES)
+      this.#lookAt(page, known, leaves.subarray(at + PAGE_BITS_BYTES, at + LEAVES_BYTES))
     }
     await this.#sendKept(KEPT_RANGES / 2)
   }
@@ -118,11 +151,11 @@ class Comparison {
     this.#claims.restore(page, { known: open, digests: theirs })
   }
 
-  #keepKnown(page: number): void {
+  #keepKnown(pages: PageRun): void {
     const { known, blockCount } = this.#options.digests
-    const end = Math.min((page + 1) * PAGE_BLOCKS, blockCount)
-    // Looked for within the page only: behind the last known one a terabyte of bits may be clear.
-    for (let from = known.nextSet(page * PAGE_BLOCKS, end); from >= 0; ) {
+    const end = Math.min(pages.end * PAGE_BLOCKS, blockCount)
+    // Looked for within these only: behind the last known one a terabyte of bits may be clear.
+    for (let from = known.nextSet(pages.first * PAGE_BLOCKS, end); from >= 0; ) {
       const to = known.nextClear(from, end)
       this.#keep(from, to - from)
       from = known.nextSet(to, end)
@@ -148,8 +181,22 @@ class Comparison {
   }
 }
 
-/** The claim of a page of which nothing is known. */
-const NOTHING = new Uint8Array(CLAIM_BYTES)
+/** Cuts neighbouring pages into pieces of at most `most`. */
+function* pieces({ first, end }: PageRun, most: number): Generator<PageRun> {
+  for (let from = first; from < end; from += most) yield { first: from, end: Math.min(from + most, end) }
+}
+
+/** What two sides say of a page; `nothing`: the other side knows nothing of it, which is a claim of zeroes. */
+function kindOf(ours: Uint8Array, theirs: Uint8Array, page: number): 'same' | 'nothing' | 'differing' {
+  const end = (page + 1) * CLAIM_BYTES
+  let isSame = true
+  let any = 0
+  for (let at = page * CLAIM_BYTES; at < end; at++) {
+    if (ours[at] !== theirs[at]) isSame = false
+    any |= theirs[at]!
+  }
+  return isSame ? 'same' : any === 0 ? 'nothing' : 'differing'
+}
 
 function isSame(left: Uint8Array, right: Uint8Array): boolean {
   for (let index = 0; index < CLAIM_BYTES; index++) if (left[index] !== right[index]) return false

@@ -4,6 +4,9 @@ export const CHECKPOINT_BYTES = 2 ** 20
 /** Bytes stored before the disk is flushed for the journal's sake: what a power loss costs. Flushing more often would slow disks down. */
 export const FLUSHED_BYTES = 2 ** 26
 
+/** Requests for digests that wait for an answer at a time: 1 MiB of answers, and the pages of a terabyte are compared within two round trips. */
+export const DIGEST_REQUESTS = 16
+
 /** Bytes of an older copy that are read at once, to be hashed. */
 export const HASHED_BYTES = 2 ** 20
 

@@ -11,15 +11,13 @@ export function readPages(
   if (first + count > digests.pageCount) {
     throw new StorageError('MALFORMED', 'The peer asks for digests past the end of the disk.')
   }
+  if (level === 'claims') return digests.pageClaims(first, count)
   const size = pageBytes(level)
   const pages = new Uint8Array(count * size)
   for (let index = 0; index < count; index++) {
-    if (level === 'claims') pages.set(digests.pageClaim(first + index), index * size)
-    else {
-      const leaves = digests.leaves(first + index)
-      pages.set(bits?.(first + index) ?? leaves.known, index * size)
-      pages.set(leaves.digests, index * size + PAGE_BITS_BYTES)
-    }
+    const leaves = digests.leaves(first + index)
+    pages.set(bits?.(first + index) ?? leaves.known, index * size)
+    pages.set(leaves.digests, index * size + PAGE_BITS_BYTES)
   }
   return pages
 }

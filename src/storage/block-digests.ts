@@ -145,18 +145,24 @@ export class BlockDigests {
    * content. H( known | digests ) as in {@link PageLeaves}; sixteen zero bytes where nothing is known.
    */
   pageClaim(page: number): Uint8Array {
-    const { start, end } = this.#range(page)
-    if (this.known.nextSet(start, end) < 0) return new Uint8Array(DIGEST_BYTES)
-    const isWholeZero = end - start === PAGE_BLOCKS && !this.tree.page(page) && this.isKnownZero(page)
-    if (isWholeZero && this.#zeroPageClaim) return this.#zeroPageClaim.slice()
-    const { known, digests } = this.leaves(page)
-    const bytes = new Uint8Array(known.length + digests.length)
-    bytes.set(known)
-    bytes.set(digests, known.length)
-    const claim = this.#hasher.hash(bytes)
-    // An empty disk of a terabyte has 65536 of these.
-    if (isWholeZero) this.#zeroPageClaim = claim.slice()
-    return claim
+    return this.pageClaims(page, 1)
+  }
+
+  /** As {@link pageClaim} for neighbouring pages, one behind the other; an empty disk of a terabyte has 65536 of them. */
+  pageClaims(first: number, count: number): Uint8Array {
+    const claims = new Uint8Array(count * DIGEST_BYTES)
+    const last = this.#range(first + count - 1).end
+    // From the page that is looked at on, blocks up to here are known.
+    let knownEnd = 0
+    for (let page = first, at = 0; page < first + count; page++, at += DIGEST_BYTES) {
+      const { start, end } = this.#range(page)
+      if (knownEnd <= start) knownEnd = this.known.nextClear(start, last)
+      if (knownEnd >= end && end - start === PAGE_BLOCKS && !this.tree.page(page)) {
+        this.#zeroPageClaim ??= this.#hashPage(page)
+        claims.set(this.#zeroPageClaim, at)
+      } else if (this.known.nextSet(start, end) >= 0) claims.set(this.#hashPage(page), at)
+    }
+    return claims
   }
 
   /** What is known of a page, copied. */
@@ -270,6 +276,14 @@ export class BlockDigests {
     this.#unflushed.free()
     this.#changedSlices.free()
     this.#barred?.free()
+  }
+
+  #hashPage(page: number): Uint8Array {
+    const { known, digests } = this.leaves(page)
+    const bytes = new Uint8Array(known.length + digests.length)
+    bytes.set(known)
+    bytes.set(digests, known.length)
+    return this.#hasher.hash(bytes)
   }
 
   #learn(start: number, count: number): void {

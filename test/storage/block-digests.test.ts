@@ -93,6 +93,22 @@ describe('digests of blocks', () => {
     expect(hex(digests.pageClaim(2))).not.toBe(claim)
   })
 
+  it('claim neighbouring pages as they claim each, whatever is known of them', () => {
+    const digests = made()
+    const { pageCount } = digests
+    const claims = () => hex(digests.pageClaims(0, pageCount))
+    const each = () => Array.from({ length: pageCount }, (_, page) => hex(digests.pageClaim(page))).join('')
+    expect(claims()).toBe('00'.repeat(16 * pageCount))
+    digests.noteZero(0, BLOCKS)
+    expect(claims()).toBe(each())
+    digests.forget(PAGE_BLOCKS + 3, 1)
+    expect(claims()).toBe(each())
+    digests.note(1, filled(1))
+    digests.forget(2 * PAGE_BLOCKS - 1, 2)
+    expect(claims()).toBe(each())
+    expect(hex(digests.pageClaims(1, pageCount - 1))).toBe(each().slice(32))
+  })
+
   it('come back from their pages, the short one too', () => {
     const [before, after] = [made(), made()]
     const random = seededRandom(11)
