@@ -1,4 +1,3 @@
-import { Bitfield } from '../bitfield/bitfield.ts'
 import { errorCode, StorageError } from '../errors/storage-error.ts'
 import { type LiveMigrationResult, migrateLive } from '../migration/migrate-live.ts'
 import { moveRest } from '../migration/move-rest.ts'
@@ -272,9 +271,10 @@ export class SendingDisk {
     const { digests } = this.#journal
     // Before anything is compared: what is written from here on is dirty.
     this.#source.trackAt(0, size)
-    // What waits to be sent is not what was sent.
-    if (order.available > 0)
-      for (let block = 0; block < order.numBlocks; block++) if (order.has(block)) digests.forget(block, 1)
+    // What waits to be sent is not what was sent; it is in the order again where the destination lacks it.
+    for (let run = order.next(order.numBlocks); run; run = order.next(order.numBlocks)) {
+      digests.forget(run.start, run.count)
+    }
     const { toSend, claims } = await compareClaims({
       requests: run.handOver.requests,
       digests,
@@ -284,17 +284,7 @@ export class SendingDisk {
       isOwner,
     })
     try {
-      const kept = new Bitfield(toSend.length)
-      kept.setRange(0, kept.length)
-      kept.andNot(toSend)
-      if (order.available > 0)
-        kept.forEachRun((first, count) => {
-          for (let block = first; block < first + count; block++) order.remove(block)
-        })
-      kept.free()
-      toSend.forEachRun((first, count) => {
-        for (let block = first; block < first + count; block++) order.add(block)
-      })
+      toSend.forEachRun((first, count) => order.addRun(first, count))
       // An empty order would be filled with all blocks.
       if (order.available === 0 && !isOwner) order.add(0)
     } finally {
@@ -322,9 +312,8 @@ export class SendingDisk {
       name,
       needAt: (offset, length) =>
         forEachBlock(offset, length, (block) => {
-          if (!order.prioritise(block) && (this.#asked?.size ?? PRIORITY_REQUESTS) < PRIORITY_REQUESTS) {
-            this.#asked?.add(block)
-          }
+          if (!this.#asked) order.prioritise(block)
+          else if (this.#asked.size < PRIORITY_REQUESTS) this.#asked.add(block)
         }),
       // Before the hand-over the disk is written here, and nowhere else.
       dontNeedAt: (offset, length) => {
