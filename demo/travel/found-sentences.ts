@@ -45,12 +45,19 @@ export const CHOICES: Readonly<Record<Choice, ChoiceText>> = {
   takeBack: { label: 'Take it back…', warning: TWO_COPIES, really: 'Take it back without the other side' },
 }
 
-/** Says what an earlier page left at one end, from what its journal says; undefined: nothing of it was ever on its way. */
-export function found(end: End, finding: Finding | undefined, size: number): FoundText {
+/**
+ * Says what an earlier page left at one end, from what its journal says; undefined: nothing of it was ever on its way. `isInvited`: the page was
+ * opened by a link to a disk, which waits until this is decided.
+ */
+export function found(end: End, finding: Finding | undefined, size: number, isInvited = false): FoundText {
   const bytes = formatBytes(finding?.size ?? size)
   if (end === 'departure') return finding ? foundAtSource(finding, bytes) : unmoved(bytes)
-  return foundAtDestination(finding, bytes)
+  const text = foundAtDestination(finding, bytes)
+  return isInvited && finding?.state === 'owner' ? { ...text, detail: `${text.detail} ${IN_THE_WAY}` } : text
 }
+
+const IN_THE_WAY =
+  'A page keeps one disk at a time: the one that your link offers can come here once this one is deleted, or to another browser at once.'
 
 function foundAtSource({ state, isUnderWay, forced, share }: Finding, bytes: string): FoundText {
   if (state === 'released') {

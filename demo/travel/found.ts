@@ -17,6 +17,8 @@ export interface FoundAnswer {
 export interface FoundOptions {
   readonly parent: HTMLElement
   readonly ends: readonly End[]
+  /** The page was opened by a link to a disk. */
+  readonly isInvited?: boolean
   readonly onAnswer: (answer: FoundAnswer) => void
   /** There is something to decide. */
   readonly onShown?: () => void
@@ -50,7 +52,7 @@ export async function showFound(options: FoundOptions): Promise<void> {
     }
     const notice = new FoundNotice(
       options.parent,
-      found(end, farther(finding, record), record.settings.size),
+      found(end, farther(finding, record), record.settings.size, options.isInvited),
       (choice) => {
         if (choice !== 'giveUp' && choice !== 'discard' && choice !== 'forsake' && choice !== 'remove') {
           for (const other of shown) other.remove()

@@ -57,6 +57,7 @@ async function showLeft(section: HTMLElement, ends: readonly End[], invitation: 
   if (invitation) {
     await showFound({
       ...common,
+      isInvited: true,
       onNothing: () => void take(section, invitation),
       onElsewhere: () => {
         const stage = new Stage({})

@@ -27,6 +27,8 @@ export interface Demo {
   readonly complaints: string[]
   /** Addresses outside the page's own origin that were asked for. */
   readonly strangers: string[]
+  /** Closes every tab, and clears what the page keeps in this browser: the next visitor has never been here. */
+  forget(): Promise<void>
   close(): Promise<void>
 }
 
@@ -74,6 +76,14 @@ export async function startDemo(address?: string): Promise<Demo> {
       await page.goto(`${origin}?${query}`)
       await page.locator('#space').filter({ hasText: 'Needs' }).waitFor()
       return page
+    },
+    forget: async () => {
+      const pages = chromium.context.pages()
+      // The browser ends with its last tab.
+      const blank = await chromium.context.newPage()
+      for (const page of pages) await page.close()
+      const devtools = await chromium.context.newCDPSession(blank)
+      await devtools.send('Storage.clearDataForOrigin', { origin: new URL(origin).origin, storageTypes: 'all' })
     },
     close: async () => {
       await chromium.close()
