@@ -84,6 +84,11 @@ export class ByteWriter {
     return this
   }
 
+  /** What has been written so far, to look at only. */
+  written(): Uint8Array {
+    return this.#bytes.subarray(0, this.#at)
+  }
+
   /** The buffer, which must be exactly full. */
   done(): Uint8Array {
     assert(this.#at === this.#bytes.length, `a packet of ${this.#bytes.length} bytes is written to byte ${this.#at}`)

@@ -26,6 +26,8 @@ export interface ConnectionOptions {
   offered?: number
   /** Bits that it has come for: a peer that does not offer them is refused with `INCOMPATIBLE`. Default: none. */
   required?: number
+  /** Bits that this side is not to offer, as if it were older. Default: none. */
+  without?: number
   clock?: Clock
 }
 
@@ -39,6 +41,8 @@ export interface Connection {
   readonly session: Uint8Array
   /** Bits of `FEATURE` that the peer has come for, all of them offered here; 0 where it wants to move a disk. */
   readonly wanted: number
+  /** Bits of `FEATURE` that both sides can do. */
+  readonly shared: number
   /** Ends it in order, or, with an error, tells the peer why first. A peer that does not take part in it is cut off after `CLOSE_MS`. */
   close(error?: unknown): Promise<void>
 }
@@ -68,19 +72,21 @@ export async function openConnection(lanes: readonly Channel[], options: Connect
   }
   let session: Uint8Array = new Uint8Array(0)
   let wanted = 0
+  let shared = 0
   if (isOurs) {
     const handshake = new Handshake(rw, lanes, options)
     try {
       await inTime(handshake.run(), HELLO_MS, clock)
       session = handshake.session
       wanted = handshake.wanted
+      shared = handshake.shared
     } catch (error) {
       rw.fail(error)
       throw error
     }
     watchPeer(rw, CONTROL_DEVICE, clock)
   }
-  return { rw, dialect, laneCount: lanes.length, session, wanted, close }
+  return { rw, dialect, laneCount: lanes.length, session, wanted, shared, close }
 }
 
 async function inTime<Value>(work: Promise<Value>, ms: number, clock: Clock): Promise<Value> {

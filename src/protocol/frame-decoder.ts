@@ -1,6 +1,7 @@
 import { assert } from '../errors/assert.ts'
 import { StorageError } from '../errors/storage-error.ts'
-import { FRAME_HEADER_BYTES, type Frame } from './frame.ts'
+import { FRAME_HEADER_BYTES, type Frame, GUARDED_HEADER_BYTES, MARK_WORD } from './frame.ts'
+import { guardedBytes, headCheck } from './head-check.ts'
 import {
   ALIGNMENT_BYTES,
   FIRST_PAYLOAD_BYTES,
@@ -29,11 +30,15 @@ export class FrameDecoder {
   readonly #pool: PayloadPool | undefined
   #state: FrameDecoderState = 'header'
   #failure: unknown
-  readonly #header = new Uint8Array(FRAME_HEADER_BYTES)
+  /** Whether heads are guarded: never, maybe from a mark on, from here on, or now. */
+  #guard: 'none' | 'maybe' | 'due' | 'guarded'
+  readonly #header = new Uint8Array(GUARDED_HEADER_BYTES)
   #headerBytes = 0
   #dev = 0
   #id = 0
   #length = 0
+  /** What the checksum of the packet's head has to be. */
+  #check = 0
   /** Has room behind the payload, too. */
   #buffer: Uint8Array = NOTHING
   #filled = 0
@@ -42,22 +47,29 @@ export class FrameDecoder {
 
   /**
    * `limit` is the largest payload in bytes that was agreed, `LARGEST_PAYLOAD_BYTES` before anything was. Payloads that come in pieces are put
-   * together in buffers of `pool`, to be given back by whoever has handled them; without one, in fresh ones.
+   * together in buffers of `pool`, to be given back by whoever has handled them; without one, in fresh ones. `takesMark`: whether heads are guarded
+   * once a mark has come; without it a mark is refused.
    */
-  constructor(limit = LARGEST_PAYLOAD_BYTES, pool?: PayloadPool) {
+  constructor(limit = LARGEST_PAYLOAD_BYTES, pool?: PayloadPool, { takesMark = false } = {}) {
     this.#limit = limit
     this.#pool = pool
+    this.#guard = takesMark ? 'maybe' : 'none'
   }
 
   get state(): FrameDecoderState {
     return this.#state
   }
 
+  /** From here on every head is guarded: what comes next is the mark, unless that has come. */
+  expectGuard(): void {
+    if (this.#guard !== 'guarded') this.#guard = 'due'
+  }
+
   /**
    * Reads a slice and calls `onFrame` for each frame that ends in it, in order, before it returns; what is left over is copied.
    * A payload is valid as long as the slice is: the decoder never writes to it again and keeps no view.
    * An error, thrown here or by `onFrame`, ends the decoder: the rest of the slice is not read and every later call throws it again.
-   * @throws StorageError `MALFORMED` for an empty payload, `LIMIT_EXCEEDED` for one above the limit.
+   * @throws StorageError `MALFORMED` for an empty payload or a head that was damaged, `LIMIT_EXCEEDED` for a payload above the limit.
    */
   push(slice: Uint8Array, onFrame: (frame: Frame) => void): void {
     this.#read(() => this.#readSlice(slice, onFrame))
@@ -92,7 +104,7 @@ export class FrameDecoder {
     if (this.#state === 'failed') throw this.#failure
     const came = this.#state === 'header' ? this.#headerBytes : this.#filled
     if (this.#state === 'header' && came === 0) return
-    const context = { came, expected: this.#state === 'header' ? FRAME_HEADER_BYTES : this.#length }
+    const context = { came, expected: this.#state === 'header' ? this.#headerSize : this.#length }
     throw new StorageError('PEER_LOST', `The stream ended within the ${this.#state} of a frame.`, { context })
   }
 
@@ -135,18 +147,21 @@ export class FrameDecoder {
   #readHeader(slice: Uint8Array, at: number, onFrame: (frame: Frame) => void): number {
     let header = slice
     let start = at
-    let end = at + FRAME_HEADER_BYTES
+    const size = this.#headerSize
+    let end = at + size
     if (this.#headerBytes > 0 || end > slice.length) {
-      end = Math.min(slice.length, at + FRAME_HEADER_BYTES - this.#headerBytes)
+      end = Math.min(slice.length, at + size - this.#headerBytes)
       this.#header.set(slice.subarray(at, end), this.#headerBytes)
       this.#headerBytes += end - at
-      if (this.#headerBytes < FRAME_HEADER_BYTES) return end
+      if (this.#headerBytes < size) return end
       header = this.#header
       start = 0
       this.#headerBytes = 0
     }
     this.#dev = u32(header, start)
     this.#id = u32(header, start + 4)
+    if (this.#guard === 'guarded') this.#checkHeader(header, start)
+    else if (this.#guard !== 'none' && this.#isMark(u32(header, start + 8))) return end
     this.#length = this.#checkLength(u32(header, start + 8))
     if (this.#length <= slice.length - end) {
       this.#deliver(slice.subarray(end, end + this.#length), onFrame)
@@ -189,8 +204,34 @@ export class FrameDecoder {
   #deliver(payload: Uint8Array, onFrame: (frame: Frame) => void): void {
     this.#state = 'delivery'
     this.#buffer = NOTHING
+    if (this.#guard === 'guarded' && headCheck(payload, 0, guardedBytes(payload[0]!, payload.length)) !== this.#check) {
+      throw this.#damaged('The head of a packet was damaged on its way.')
+    }
     onFrame({ dev: this.#dev, id: this.#id, payload })
     this.#state = 'header'
+  }
+
+  get #headerSize(): number {
+    return this.#guard === 'guarded' ? GUARDED_HEADER_BYTES : FRAME_HEADER_BYTES
+  }
+
+  /** Before the length is believed: a damaged one would have the stream wait for bytes that nobody sends. */
+  #checkHeader(header: Uint8Array, start: number): void {
+    const end = start + FRAME_HEADER_BYTES
+    if (headCheck(header, start, end) !== u32(header, end)) throw this.#damaged('A frame was damaged on its way.')
+    this.#check = u32(header, end + 4)
+  }
+
+  /** Whether the header that has been read is the mark. Nothing else looks like one, but for damage. */
+  #isMark(length: number): boolean {
+    const isMark = this.#dev === MARK_WORD && this.#id === MARK_WORD
+    if (isMark && length === 0) this.#guard = 'guarded'
+    else if (isMark || this.#guard === 'due') throw this.#damaged('What guards the frames of the peer is missing.')
+    return isMark
+  }
+
+  #damaged(message: string): StorageError {
+    return new StorageError('MALFORMED', message, { context: { dev: this.#dev, id: this.#id } })
   }
 
   #checkLength(length: number): number {

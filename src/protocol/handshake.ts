@@ -1,7 +1,7 @@
 import { StorageError } from '../errors/storage-error.ts'
 import type { Channel } from './channel.ts'
 import { LARGEST_PAYLOAD_BYTES, SMALLEST_PAYLOAD_BYTES, WINDOW_BYTES } from './limits.ts'
-import { encodeHello, type Hello } from './packets/hello.ts'
+import { encodeHello, HELLO_BYTES, type Hello } from './packets/hello.ts'
 import type { Packet } from './packets/packet.ts'
 import { peerError } from './peer-error.ts'
 import type { ProtocolRW } from './protocol-rw.ts'
@@ -13,8 +13,15 @@ export const CONTROL_DEVICE = 0
 /** The version of `blockferry/1` that this code speaks. */
 export const PROTOCOL_VERSION = 1
 
-/** What a side may want beside moving disks, as bits of a hello. `compare`: to compare a disk with another by hashes, and maybe to repair it. */
-export const FEATURE = { compare: 1 } as const
+/**
+ * What a side may want or can do, as bits of a hello.
+ *
+ * `compare`: a peer may come to compare a disk with another by hashes, and maybe to repair it. `guard`: heads of frames carry checksums.
+ */
+export const FEATURE = { compare: 1, guard: 2 } as const
+
+/** What this code does with every peer that does it, too. */
+const COMMON_FEATURES = FEATURE.guard
 
 /** Who shakes hands. */
 export interface HandshakeOptions {
@@ -24,6 +31,8 @@ export interface HandshakeOptions {
   readonly offered?: number
   /** Bits that it has come for: a peer that does not offer them is refused. Default: none. */
   readonly required?: number
+  /** Bits that this side is not to offer, as if it were older. Default: none. */
+  readonly without?: number
 }
 
 /** What may come next on the control device. */
@@ -44,6 +53,10 @@ export class Handshake {
   #stage: Stage = 'hello'
   #session: Uint8Array = new Uint8Array(0)
   #wanted = 0
+  #ours: Hello | undefined
+  /** What the peer offers, once it has said so. */
+  #offered: number | undefined
+  #shared = 0
 
   /** `lanes` must be of one session: the secret is proved over the binding they share. @throws StorageError `UNAUTHORIZED` */
   constructor(rw: ProtocolRW, lanes: readonly Channel[], options: HandshakeOptions) {
@@ -73,20 +86,27 @@ export class Handshake {
     return this.#wanted
   }
 
+  /** Bits of {@link FEATURE} that both sides offer. */
+  get shared(): number {
+    return this.#shared
+  }
+
   /** Resolves when the peer is who it should be. @throws StorageError `INCOMPATIBLE`, `UNAUTHORIZED`, or why the connection ended */
   async run(): Promise<void> {
-    const { secret, role, offered = 0, required = 0 } = this.#options
+    const { secret, role, offered = 0, required = 0, without = 0 } = this.#options
     const ours: Hello = {
       kind: 'hello',
       version: PROTOCOL_VERSION,
       required,
-      offered: offered | required,
+      offered: (offered | required | COMMON_FEATURES) & ~without,
       largestPayload: LARGEST_PAYLOAD_BYTES,
       window: WINDOW_BYTES,
       hasSecret: secret !== undefined,
       nonce: createNonce(),
     }
     this.#say(ours)
+    this.#ours = ours
+    this.#agree()
     const theirs = await Promise.race([this.#theirs, this.#ended])
     checkHello(ours, theirs)
     this.#wanted = theirs.required
@@ -96,8 +116,8 @@ export class Handshake {
     this.#session = Uint8Array.of(...dialerHello.nonce, ...listenerHello.nonce)
     if (secret) {
       const context = {
-        dialerHello: encodeHello(dialerHello).head,
-        listenerHello: encodeHello(listenerHello).head,
+        dialerHello: encodeHello(dialerHello).head.subarray(0, HELLO_BYTES),
+        listenerHello: encodeHello(listenerHello).head.subarray(0, HELLO_BYTES),
         binding: this.#binding,
       }
       const mac = await proveSecret(secret, { ...context, role })
@@ -107,6 +127,13 @@ export class Handshake {
     }
     this.#stage = 'open'
     this.#rw.prove()
+  }
+
+  /** As soon as both hellos are there: before anything else is sent, and before the next frame is read. */
+  #agree(): void {
+    if (!this.#ours || this.#offered === undefined) return
+    this.#shared = this.#ours.offered & this.#offered
+    if (this.#shared & FEATURE.guard) this.#rw.guard()
   }
 
   /** A lane that has ended says so through `ended`, with the better reason. */
@@ -120,6 +147,8 @@ export class Handshake {
     if (kind === 'farewell') throw peerError(packet, 'PEER_LOST')
     if (kind === 'hello' && this.#stage === 'hello') {
       this.#stage = this.#options.secret ? 'proof' : 'checking'
+      this.#offered = packet.offered
+      this.#agree()
       this.#hello(packet)
     } else if (kind === 'proof' && this.#stage === 'proof') {
       this.#stage = 'checking'

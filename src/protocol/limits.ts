@@ -188,4 +188,4 @@ export const ALIGNMENT_BYTES = 64
 export const ALIGNED_DATA_BYTES = 2 ** 17
 
 /** Bytes that are read with the end of a payload: padding and the next header. A few of the next payload may be among them, and are copied. */
-export const READ_BEHIND_BYTES = 96
+export const READ_BEHIND_BYTES = 112

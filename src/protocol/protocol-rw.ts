@@ -74,6 +74,8 @@ export class ProtocolRW {
   left: Promise<void> = Promise.resolve()
   readonly #lanes: readonly Channel[]
   readonly #queues: readonly SendQueue[]
+  readonly #decoders: FrameDecoder[] = []
+  #isGuarded = false
   readonly #options: ProtocolOptions
   readonly #pending: PendingRequests
   readonly #handlers = new Map<number, RequestHandler>()
@@ -99,7 +101,9 @@ export class ProtocolRW {
       this.#resolveEnded = resolve
     })
     for (const lane of lanes) {
-      const decoder = new FrameDecoder(options.largestPayloadBytes, this.#pool)
+      const takesMark = options.dialect !== 'silo'
+      const decoder = new FrameDecoder(options.largestPayloadBytes, this.#pool, { takesMark })
+      this.#decoders.push(decoder)
       if (lane.receiveInto) {
         const onFrame = (frame: Frame) => this.#dispatch(frame)
         const filled = (bytes: number) => this.#read(() => decoder.filled(bytes, onFrame))
@@ -129,6 +133,13 @@ export class ProtocolRW {
   /** The peer has said who it is. */
   prove(): void {
     this.#load.prove()
+  }
+
+  /** Both sides guard the heads of their frames, from the next one on. */
+  guard(): void {
+    this.#isGuarded = true
+    for (const queue of this.#queues) queue.guard()
+    for (const decoder of this.#decoders) decoder.expectGuard()
   }
 
   /** Bytes of requests that the peer lets us have unanswered; requests wait while it is used up, urgent ones do not. */
@@ -224,7 +235,8 @@ export class ProtocolRW {
     }
     const id = this.#pending.nextId()
     this.#finish(reason, reason)
-    this.left = this.#leave(encodeFrame({ dev: 0, id }, encodePacket(lastWords(reason))), reason)
+    const words = encodeFrame({ dev: 0, id }, encodePacket(lastWords(reason)), this.#isGuarded)
+    this.left = this.#leave([...this.#queues[0]!.takeMark(), ...words], reason)
   }
 
   /** Sends the last words behind what the channels have taken; a peer that does not take them in time is cut off. */
@@ -248,7 +260,7 @@ export class ProtocolRW {
       this.abort(error)
       return Promise.reject(error)
     }
-    return queue.push(encodeFrame(address, packet), { urgent })
+    return queue.push(encodeFrame(address, packet, this.#isGuarded), { urgent })
   }
 
   /** Handles the frames that end in what came; a returned promise holds the lane back until there is room again. */

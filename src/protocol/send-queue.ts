@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '../async/clock.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { Channel } from './channel.ts'
+import { GUARD_MARK } from './frame.ts'
 import { ALIGNED_DATA_BYTES, BATCH_BYTES, QUEUED_FRAMES, SEND_TURN_MS } from './limits.ts'
 import { paddingFrame } from './padding-frame.ts'
 
@@ -21,6 +22,8 @@ export class SendQueue {
   readonly #urgent: QueuedFrame[] = []
   readonly #bulk: QueuedFrame[] = []
   #isSending = false
+  /** Whether heads are guarded, and the peer has yet to be told. */
+  #guard: 'none' | 'due' | 'guarded' = 'none'
   #end: { readonly reason: unknown } | undefined
 
   /** `pads`: whether the peer skips padding, which goes before large data where the channel is faster for it. */
@@ -33,6 +36,18 @@ export class SendQueue {
   /** Whether nothing more is taken. */
   get isFull(): boolean {
     return this.#urgent.length >= QUEUED_FRAMES || this.#bulk.length >= QUEUED_FRAMES
+  }
+
+  /** Frames queued from here on are guarded; those queued before have left. */
+  guard(): void {
+    this.#guard = 'due'
+  }
+
+  /** What has to go before the next frame, to be sent at once. */
+  takeMark(): readonly Uint8Array[] {
+    if (this.#guard !== 'due') return []
+    this.#guard = 'guarded'
+    return [GUARD_MARK]
   }
 
   /**
@@ -77,14 +92,14 @@ export class SendQueue {
   }
 
   #pieces(batch: readonly QueuedFrame[]): readonly Uint8Array[] {
-    if (!this.#pads) return batch.flatMap(({ pieces }) => pieces)
-    const all: Uint8Array[] = []
-    let before = 0
+    const all: Uint8Array[] = [...this.takeMark()]
+    if (!this.#pads) return all.concat(...batch.map(({ pieces }) => pieces))
+    let before = bytesOf(all)
     for (const { pieces } of batch) {
       const data = pieces.at(-1)!.length
       const frame = bytesOf(pieces)
       const gap = data < ALIGNED_DATA_BYTES ? 0 : this.#channel.gap!(before + frame - data)
-      if (gap > 0) before += all[all.push(paddingFrame(gap)) - 1]!.length
+      if (gap > 0) before += all[all.push(paddingFrame(gap, this.#guard === 'guarded')) - 1]!.length
       all.push(...pieces)
       before += frame
     }

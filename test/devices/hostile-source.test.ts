@@ -31,7 +31,7 @@ class HostileSource {
     const opening = openConnection([a], { role: 'listener' })
     const peer = new RawPeer(b)
     const hello = (await peer.hear('hello')).packet as Packet & { kind: 'hello' }
-    await peer.say(0, 1, { ...hello, nonce: NONCE })
+    await peer.say(0, 1, { ...hello, nonce: NONCE, offered: 0 })
     const source = new HostileSource(peer, await opening)
     await peer.say(1, 2, { kind: 'dev-info', size: SIZE, blockSize: BLOCK, name: 'd', schema: '' })
     return source
@@ -204,7 +204,7 @@ describe('a destination refuses a source that', () => {
     const opening = openConnection([a], { role: 'listener' })
     const peer = new RawPeer(b)
     const hello = (await peer.hear('hello')).packet as Packet & { kind: 'hello' }
-    await peer.say(0, 1, { ...hello, nonce: NONCE })
+    await peer.say(0, 1, { ...hello, nonce: NONCE, offered: 0 })
     const attaching = received.attach(await opening)
     await peer.say(1, 2, { kind: 'dev-info', size: SIZE / 2, blockSize: BLOCK, name: 'd', schema: '' })
     await expect(attaching).rejects.toMatchObject({ code: 'SIZE_MISMATCH' })

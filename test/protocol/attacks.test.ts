@@ -206,6 +206,7 @@ describe('a disk that is offered', () => {
       await peer.say(0, 1, {
         ...((await peer.hear('hello')).packet as Packet & { kind: 'hello' }),
         nonce: new Uint8Array(16),
+        offered: 0,
       })
     const connection = await opening
     const names: string[] = []

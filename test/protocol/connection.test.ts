@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { StorageError } from '../../src/errors/storage-error.ts'
 import { type ConnectionOptions, openConnection } from '../../src/protocol/connection.ts'
 import { CLOSE_MS, HELLO_MS, LOST_AFTER_MS, PING_AFTER_MS } from '../../src/protocol/limits.ts'
-import { encodeHello, type Hello } from '../../src/protocol/packets/hello.ts'
+import { encodeHello, HELLO_BYTES, type Hello } from '../../src/protocol/packets/hello.ts'
 import { type ConnectionRole, proveSecret } from '../../src/protocol/secret-proof.ts'
 import { memoryChannels } from '../../src/transports/memory.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
@@ -34,8 +34,8 @@ async function proofOf(peer: RawPeer, role: ConnectionRole = 'dialer', binding =
   const ours = { ...hello, hasSecret: true }
   return proveSecret(secret, {
     role,
-    dialerHello: encodeHello(ours).head,
-    listenerHello: encodeHello(theirs).head,
+    dialerHello: encodeHello(ours).head.subarray(0, HELLO_BYTES),
+    listenerHello: encodeHello(theirs).head.subarray(0, HELLO_BYTES),
     binding,
   })
 }

@@ -19,7 +19,7 @@ export class RawPeer {
 
   constructor(channel: Channel) {
     this.#channel = channel
-    const decoder = new FrameDecoder()
+    const decoder = new FrameDecoder(undefined, undefined, { takesMark: true })
     this.ended = channel.ended
     channel.receive((slice) => {
       decoder.push(slice.slice(), ({ dev, id, payload }) => this.heard.push({ dev, id, packet: decodePacket(payload) }))

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { encodeFrame } from '../../src/protocol/frame.ts'
+import { encodeFrame, GUARD_MARK } from '../../src/protocol/frame.ts'
 import { FrameDecoder } from '../../src/protocol/frame-decoder.ts'
 import { COMMAND, isOwnCommand } from '../../src/protocol/packets/commands.ts'
 import { decodePacket, encodePacket, type Packet } from '../../src/protocol/packets/packet.ts'
@@ -38,9 +38,21 @@ describe('"How the bytes travel" shows the bytes of', () => {
     expect(frames).toEqual([{ dev, id, packet }])
   })
 
+  test('a guarded frame and the mark before it', () => {
+    const [, dev, id, json, text] = /```hex guarded\n# dev (\d+) id (\d+) (.*)\n([^`]*)```/.exec(readme)!
+    const bytes = hex(text!.replace(/#.*/g, ''))
+    const frame = encodeFrame({ dev: Number(dev), id: Number(id) }, encodePacket(packetOf(json!)), true)
+    expect(Buffer.from(bytes).toString('hex')).toBe(Buffer.concat([GUARD_MARK, ...frame]).toString('hex'))
+    const frames: unknown[] = []
+    new FrameDecoder(undefined, undefined, { takesMark: true }).push(bytes, (one) => {
+      frames.push({ dev: one.dev, id: one.id, packet: decodePacket(one.payload) })
+    })
+    expect(frames).toEqual([{ dev: Number(dev), id: Number(id), packet: packetOf(json!) }])
+  })
+
   test('at least ten packets, all examples there are', () => {
     expect(examples.length).toBeGreaterThanOrEqual(10)
-    expect(readme.split('```hex').length - 1).toBe(examples.length)
+    expect(readme.split('```hex').length - 1).toBe(examples.length + 1)
   })
 
   test('each command of our own', () => {

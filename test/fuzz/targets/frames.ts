@@ -1,5 +1,5 @@
 import { errorCode } from '../../../src/errors/storage-error.ts'
-import type { Frame } from '../../../src/protocol/frame.ts'
+import { encodeFrame, type Frame, GUARD_MARK } from '../../../src/protocol/frame.ts'
 import { FrameDecoder } from '../../../src/protocol/frame-decoder.ts'
 import { GATHERED_FRAMES_BYTES } from '../../../src/protocol/limits.ts'
 import { PayloadPool } from '../../../src/protocol/payload-pool.ts'
@@ -30,21 +30,31 @@ export const frames: FuzzTarget = {
     withCuts([12, 200], frame(GATHERED_FRAMES_BYTES)),
     withCuts([255], join([frame(3), frame(GATHERED_FRAMES_BYTES + 1), frame(1)])),
     withCuts([3], frame(LIMIT + 1).subarray(0, 40)),
+    withCuts([5, 20], join([frame(2), GUARD_MARK, guarded(1), guarded(200)])),
+    withCuts([250], join([GUARD_MARK, guarded(GATHERED_FRAMES_BYTES + 1), guarded(3)])),
   ],
   words: [0, 1, LIMIT, LIMIT + 1, 0xffffffff].map((length) => new Uint8Array(Uint32Array.of(length).buffer)),
   run(bytes) {
     const { stream, slices } = readCuts(bytes)
-    const expected = pushed([stream], new FrameDecoder(LIMIT))
+    const expected = pushed([stream], decoderOf())
     let cut: Course | undefined
     const held = allocatedBy(() => {
-      cut = pushed(slices, new FrameDecoder(LIMIT))
+      cut = pushed(slices, decoderOf())
     })
     const most = stream.length + LIMIT + FRAME_COST * (expected.frames.length + 1)
     must(held <= most, `${stream.length} bytes of frames do not make the decoder allocate ${held}`)
     mustAgree(cut!, expected, 'in slices')
-    mustAgree(pushed(slices, new FrameDecoder(LIMIT, new PayloadPool())), expected, 'with a pool')
+    mustAgree(pushed(slices, decoderOf(new PayloadPool())), expected, 'with a pool')
     mustAgree(filled(slices), expected, 'read to its room')
   },
+}
+
+function decoderOf(pool?: PayloadPool): FrameDecoder {
+  return new FrameDecoder(LIMIT, pool, { takesMark: true })
+}
+
+function guarded(length: number): Uint8Array {
+  return join(encodeFrame({ dev: 1, id: 2 }, { head: new Uint8Array(length).fill(2), data: undefined }, true))
 }
 
 function frame(length: number): Uint8Array {
@@ -59,7 +69,7 @@ function pushed(slices: readonly Uint8Array[], decoder: FrameDecoder): Course {
 
 /** Each slice goes where the decoder wants it, in parts where there is less room. */
 function filled(slices: readonly Uint8Array[]): Course {
-  const decoder = new FrameDecoder(LIMIT)
+  const decoder = decoderOf()
   return course(decoder, (onFrame) => {
     for (const slice of slices) {
       for (let at = 0; at < slice.length; ) {
