@@ -102,9 +102,12 @@ export class ArrivingFace extends StorageWrapper {
     }
     this.#running++
     try {
-      await this.#forget(offset, length)
+      if (this.#forgetting) await this.#forgetting
       if (this.#admission === 'missing') await this.#storeMissing(offset, length, store)
-      else await store(offset, offset + length)
+      else {
+        await this.#forget(offset, length)
+        await store(offset, offset + length)
+      }
       return length
     } finally {
       this.#running--
@@ -112,7 +115,10 @@ export class ArrivingFace extends StorageWrapper {
     }
   }
 
-  /** Blocks that are here belong to this side: the source sends a block for the first time, or has nothing to say. */
+  /**
+   * Blocks that are here belong to this side: the source sends a block for the first time, or has nothing to say. What is known of those must stay
+   * known too: a block that was written and flushed here, and is forgotten, would be fetched again after a kill.
+   */
   async #storeMissing(
     offset: number,
     length: number,
@@ -127,13 +133,14 @@ export class ArrivingFace extends StorageWrapper {
       }
       const first = block
       while (block < end && !cache.isPresent(block)) block++
-      await store(Math.max(offset, first * this.#blockSize), Math.min(offset + length, block * this.#blockSize))
+      const [from, to] = [Math.max(offset, first * this.#blockSize), Math.min(offset + length, block * this.#blockSize)]
+      await this.#forget(from, to - from)
+      await store(from, to)
     }
   }
 
   /** A write that fails or is cut short leaves who knows what: it must not be known as what was there before. */
   async #forget(offset: number, length: number): Promise<void> {
-    if (this.#forgetting) await this.#forgetting
     if (length === 0) return
     const start = Math.floor(offset / this.#blockSize)
     const end = Math.ceil((offset + length) / this.#blockSize)
