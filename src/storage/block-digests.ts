@@ -76,6 +76,24 @@ export class BlockDigests {
     this.#learn(start, count)
   }
 
+  /** The digests of neighbouring blocks, 16 bytes each, to be noted later or compared; owned by the caller. */
+  hash(bytes: Uint8Array): Uint8Array {
+    return this.tree.hash(bytes)
+  }
+
+  /** Notes neighbouring blocks by their digests, 16 bytes each, which are copied. */
+  noteDigests(start: number, digests: Uint8Array): void {
+    const end = start + digests.length / DIGEST_BYTES
+    for (let from = start, at = 0; from < end; ) {
+      const to = Math.min(end, (Math.floor(from / PAGE_BLOCKS) + 1) * PAGE_BLOCKS)
+      const next = at + (to - from) * DIGEST_BYTES
+      this.tree.set(from, digests.subarray(at, next))
+      from = to
+      at = next
+    }
+    this.#learn(start, end - start)
+  }
+
   /** Notes a block by its digest, for content that was hashed elsewhere; the digest is copied. */
   noteDigest(block: number, digest: Uint8Array): void {
     this.tree.set(block, digest)

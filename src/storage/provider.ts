@@ -11,6 +11,12 @@ export interface IoOptions {
   departs?: (waited: boolean) => void
 }
 
+/** How whole blocks are written whose content is known by digests. */
+export interface BlockIoOptions extends IoOptions {
+  /** 16 bytes for each block; a storage at a peer sends them along, so that nothing damaged on the way is stored. */
+  digests?: Uint8Array
+}
+
 /** A byte range of a disk. */
 export interface Extent {
   readonly offset: number
