@@ -259,6 +259,13 @@ export class BlockDigests {
     return this.known.nextClear(start, end) === end && this.tree.isZero(start, end - start)
   }
 
+  /** The page before which all, from `page` on, are known to be zero; at most `end`. It may stop early, at a page that was not zero once. */
+  knownZeroEnd(page: number, end: number): number {
+    const stop = Math.min(end * PAGE_BLOCKS, this.blockCount)
+    const knownEnd = this.known.nextClear(page * PAGE_BLOCKS, stop)
+    return this.tree.nextPage(page, knownEnd === stop ? end : Math.floor(knownEnd / PAGE_BLOCKS))
+  }
+
   /** Slices of which something was noted or forgotten since they were last taken. The caller owns the field. */
   takeChangedSlices(): Bitfield {
     const taken = this.#changedSlices

@@ -23,6 +23,8 @@ export class HashTree {
   readonly #hasher: BlockHasher
   /** Levels from the leaves up; each maps a page number to the digests of 256 siblings. */
   readonly #levels: Map<number, Uint8Array>[] = []
+  /** 1 for each page of leaves that exists: whoever walks along the disk passes zeroes at memory speed. */
+  readonly #exists: Uint8Array
   /** For each level the pages that changed since their parent was last computed. */
   readonly #changed: Set<number>[] = []
 
@@ -35,6 +37,7 @@ export class HashTree {
       this.#levels.push(new Map())
       this.#changed.push(new Set())
     }
+    this.#exists = new Uint8Array(Math.ceil(blockCount(size, blockSize) / FAN_OUT))
   }
 
   /** Notes the content of neighbouring blocks from `block` on; `bytes` is only looked at. */
@@ -55,11 +58,15 @@ export class HashTree {
 
   /** Notes that neighbouring blocks are all zero. */
   updateZero(block: number, count: number): void {
-    for (let number = block; number < block + count; ) {
-      const page = Math.floor(number / FAN_OUT)
-      const end = Math.min((page + 1) * FAN_OUT, block + count)
-      if (this.#levels[0]!.has(page)) for (; number < end; number++) this.#store(0, number, ZERO_DIGEST)
-      number = end
+    const stop = block + count
+    const last = Math.ceil(stop / FAN_OUT)
+    for (
+      let page = this.nextPage(Math.floor(block / FAN_OUT), last);
+      page < last;
+      page = this.nextPage(page + 1, last)
+    ) {
+      const end = Math.min((page + 1) * FAN_OUT, stop)
+      for (let number = Math.max(page * FAN_OUT, block); number < end; number++) this.#store(0, number, ZERO_DIGEST)
     }
   }
 
@@ -69,8 +76,7 @@ export class HashTree {
     let page = this.#levels[0]!.get(number)
     if (!page) {
       if (isZero(digests)) return
-      page = new Uint8Array(PAGE_BYTES)
-      this.#levels[0]!.set(number, page)
+      page = this.#create(0, number)
     }
     page.set(digests, (block % FAN_OUT) * DIGEST_BYTES)
     this.#changed[0]!.add(number)
@@ -79,6 +85,14 @@ export class HashTree {
   /** The digests of blocks `page * FAN_OUT` on, to look at before the next change; undefined when all of them are zero. */
   page(page: number): Uint8Array | undefined {
     return this.#levels[0]!.get(page)
+  }
+
+  /** The first page from `from` on, and before `end`, in which something is or was not zero; `end` for none. */
+  nextPage(from: number, end: number): number {
+    if (from >= end || this.#exists[from] === 1) return Math.min(from, end)
+    // Within these pages only: behind them there may be a terabyte of nothing.
+    const found = from + 1 < end ? this.#exists.subarray(from, end).indexOf(1) : -1
+    return found < 0 ? end : from + found
   }
 
   /** Whether `bytes`, the content of neighbouring blocks from `block` on, is what was noted; returns the first block that differs, or -1. */
@@ -96,14 +110,16 @@ export class HashTree {
 
   /** Whether neighbouring blocks are all noted as zero. */
   isZero(block: number, count: number): boolean {
-    for (let number = block; number < block + count; ) {
-      const page = Math.floor(number / FAN_OUT)
-      const end = Math.min((page + 1) * FAN_OUT, block + count)
-      const digests = this.#levels[0]!.get(page)
+    const stop = block + count
+    const last = Math.ceil(stop / FAN_OUT)
+    for (
+      let page = this.nextPage(Math.floor(block / FAN_OUT), last);
+      page < last;
+      page = this.nextPage(page + 1, last)
+    ) {
       const first = page * FAN_OUT
-      if (digests && !isZero(digests.subarray((number - first) * DIGEST_BYTES, (end - first) * DIGEST_BYTES)))
-        return false
-      number = end
+      const [from, to] = [Math.max(block - first, 0), Math.min(stop - first, FAN_OUT)]
+      if (!isZero(this.#levels[0]!.get(page)!.subarray(from * DIGEST_BYTES, to * DIGEST_BYTES))) return false
     }
     return true
   }
@@ -138,11 +154,17 @@ export class HashTree {
     let page = this.#levels[level]!.get(number)
     if (!page) {
       if (digest === ZERO_DIGEST) return
-      page = new Uint8Array(PAGE_BYTES)
-      this.#levels[level]!.set(number, page)
+      page = this.#create(level, number)
     }
     page.set(digest, (index % FAN_OUT) * DIGEST_BYTES)
     this.#changed[level]!.add(number)
+  }
+
+  #create(level: number, number: number): Uint8Array {
+    const page = new Uint8Array(PAGE_BYTES)
+    this.#levels[level]!.set(number, page)
+    if (level === 0) this.#exists[number] = 1
+    return page
   }
 }
 

@@ -93,6 +93,23 @@ describe('digests of blocks', () => {
     expect(hex(digests.pageClaim(2))).not.toBe(claim)
   })
 
+  it('find the end of a run of pages that are all known to be zero', () => {
+    const digests = made()
+    const { pageCount } = digests
+    expect(digests.knownZeroEnd(0, pageCount)).toBe(0)
+    digests.noteZero(0, BLOCKS)
+    expect(digests.knownZeroEnd(0, pageCount)).toBe(pageCount)
+    expect(digests.knownZeroEnd(1, 2)).toBe(2)
+    digests.forget(2 * PAGE_BLOCKS - 1, 1)
+    expect([0, 1, 2].map((page) => digests.knownZeroEnd(page, pageCount))).toEqual([1, 1, pageCount])
+    digests.note(0, filled(1))
+    expect(digests.knownZeroEnd(0, pageCount)).toBe(0)
+    digests.noteZero(0, 1)
+    // It was not zero once, so whoever asks looks at it.
+    expect([digests.knownZeroEnd(0, pageCount), digests.isKnownZero(0)]).toEqual([0, true])
+    expect([digests.isKnownZero(1), digests.isKnownZero(2)]).toEqual([false, true])
+  })
+
   it('claim neighbouring pages as they claim each, whatever is known of them', () => {
     const digests = made()
     const { pageCount } = digests
