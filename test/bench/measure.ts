@@ -21,8 +21,15 @@ export function spread(values: readonly number[]): number {
 /** What {@link measureBeside} compares. */
 export interface MeasureOptions {
   readonly unit: string
-  /** How often each side runs after one warm-up. */
+  /** How often each side runs after the warm-ups. */
   readonly runs: number
+  /** How often each side runs before that, uncounted. Default: 1. */
+  readonly warmUps?: number
+  /**
+   * Whether garbage is collected before each run. A collection that is forced while nothing is under way also throws away what the engine
+   * has compiled for objects of which none lives at that moment, so a short run then measures the compiler. Default: true.
+   */
+  readonly collects?: boolean
   /** The number of one run of ours, in `unit`. */
   ours(): number | Promise<number>
   /** The number of one run of the raw limit, in `unit`. */
@@ -38,10 +45,11 @@ export interface MeasureOptions {
 export async function measureBeside(options: MeasureOptions): Promise<BenchmarkResult> {
   const ours: number[] = []
   const limits: number[] = []
-  for (let run = -1; run < options.runs; run++) {
-    collectGarbage()
+  const { warmUps = 1, collects = true } = options
+  for (let run = -warmUps; run < options.runs; run++) {
+    if (collects) collectGarbage()
     const limit = await options.limit()
-    collectGarbage()
+    if (collects) collectGarbage()
     const value = await options.ours()
     if (run < 0) continue
     limits.push(limit)
