@@ -163,6 +163,7 @@ export class Journal {
       if (flush) this.#flushed = Math.max(this.#flushed, stamp)
       await this.#slices.store(this.#life)
       if (flush) this.#slices.settleZeroes()
+      if (ownership?.state === 'prepared') await this.#strikesAreDurable()
       if (flush || ownership || this.#slices.mapChanged) await this.#write(ownership ? { ownership } : {})
       if (flush || ownership) await this.#slots.flush()
       if (ownership) this.#ownership = ownership
@@ -258,6 +259,17 @@ export class Journal {
     this.#forgetsLazily = false
     await this.#write()
     await this.#slots.flush()
+  }
+
+  /**
+   * Nobody strikes until this side owns the disk and nothing is missing. Were earlier strikes still in doubt, a power loss would void what the new
+   * owner has flushed while it lacked blocks: older copies would be fetched over it.
+   */
+  async #strikesAreDurable(): Promise<void> {
+    this.#slices.struck.clearAll()
+    if (!this.#forgetsLazily) return
+    await this.#slots.flush()
+    this.#forgetsLazily = false
   }
 
   #forgetAll(): Promise<void> {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { errorCode } from '../../../src/errors/storage-error.ts'
 import { type Journal, journalBytes, openJournal } from '../../../src/migration/journal/journal.ts'
+import { commit, prepare, receive } from '../../../src/migration/journal/ownership.ts'
 import { createWriteIntents } from '../../../src/migration/journal/write-intents.ts'
 import { createDirtyTracker } from '../../../src/modules/dirty-tracker.ts'
 import { MemoryStorage } from '../../../src/sources/memory.ts'
@@ -232,5 +233,34 @@ describe('write intents', () => {
     expect(journal.digests.knownBlocks).toBe(BLOCKS)
     await tracker.local.writeAt(new Uint8Array(10), SIZE - 1)
     expect(journal.digests.knownBlocks).toBe(BLOCKS - 1)
+  })
+
+  it('are in doubt after a power loss, but not what a new owner has told that came by them before', async () => {
+    const { memory, journal, tracker } = await moving()
+    // The disk was here, was written and given away, and comes back.
+    await tracker.local.writeAt(content(2), 0)
+    const disk = { diskId: 'd'.repeat(32), size: SIZE, blockSize: BLOCK }
+    const receiving = receive(undefined, disk, 1, { id: '1'.repeat(32), key: 'c'.repeat(32) })
+    const afterPowerLoss = async () => {
+      const bytes = new Uint8Array(BYTES)
+      memory.readAtSync(bytes, 0)
+      const place = new MemoryStorage(BYTES)
+      place.writeAtSync(bytes, 0)
+      const again = await openJournal(place, { size: SIZE, blockSize: BLOCK, hasher, bootId: 'next' })
+      try {
+        return again.digests.isKnown(1)
+      } finally {
+        again.free()
+      }
+    }
+    await journal.become(receiving)
+    expect(await afterPowerLoss()).toBe(false)
+    const prepared = prepare(receiving, { missing: true })
+    await journal.forget(0, BLOCKS)
+    await journal.checkpoint({ flush: async () => {}, ownership: prepared })
+    await journal.become(commit(prepared))
+    journal.digests.note(1, content(3))
+    await journal.checkpoint({ flush: async () => {} })
+    expect(await afterPowerLoss()).toBe(true)
   })
 })
