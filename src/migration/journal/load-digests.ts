@@ -49,7 +49,7 @@ export async function loadDigests(record: JournalRecord, trust: Trust, target: L
         if (kind === PAGE_KIND.zeroUnflushed) unflushed.setRange(start, end)
       } else {
         target.unproven.setRange(start, end)
-        for (let page = first; page < first + count; page++) slices.map.set(page, PAGE_KIND.void)
+        slices.map.setRun(first, count, PAGE_KIND.void)
         slices.mapChanged = true
       }
     }

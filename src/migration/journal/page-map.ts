@@ -18,9 +18,12 @@ export type PageKind = (typeof PAGE_KIND)[keyof typeof PAGE_KIND]
 /** Which pages of a disk are stored at all: a terabyte of zeroes is one run, so that loading it reads nothing. */
 export class PageMap {
   readonly #kinds: Uint8Array
+  /** The same, four pages in each word; the last one may have fewer. */
+  readonly #words: Uint32Array
 
   constructor(pageCount: number) {
-    this.#kinds = new Uint8Array(pageCount)
+    this.#words = new Uint32Array(Math.ceil(pageCount / 4))
+    this.#kinds = new Uint8Array(this.#words.buffer, 0, pageCount)
   }
 
   get pageCount(): number {
@@ -38,15 +41,44 @@ export class PageMap {
     return isChange
   }
 
+  /** As {@link set} for neighbouring pages. */
+  setRun(first: number, count: number, kind: PageKind): boolean {
+    const end = first + count
+    if (count === 0 || (this.#kinds[first] === kind && this.#runEnd(first) >= end)) return false
+    this.#kinds.fill(kind, first, end)
+    return true
+  }
+
+  /** Whether there is a page of this kind. */
+  holds(kind: PageKind): boolean {
+    return this.#kinds.includes(kind)
+  }
+
   /** Visits the runs of neighbouring pages of one kind, in order. */
   forEachRun(visit: (first: number, count: number, kind: PageKind) => void): void {
-    const kinds = this.#kinds
-    for (let first = 0; first < kinds.length; ) {
-      let end = first + 1
-      while (end < kinds.length && kinds[end] === kinds[first]) end++
-      visit(first, end - first, kinds[first] as PageKind)
+    for (let first = 0; first < this.#kinds.length; ) {
+      const end = this.#runEnd(first)
+      visit(first, end - first, this.kind(first))
       first = end
     }
+  }
+
+  /** A run may be as long as the disk, and it is looked for while a writer waits: four pages at a time. */
+  #runEnd(first: number): number {
+    const [kinds, words] = [this.#kinds, this.#words]
+    const kind = kinds[first]!
+    const four = kind * 0x01010101
+    let end = first + 1
+    while (end < kinds.length && kinds[end] === kind) {
+      if (end % 4 !== 0) end++
+      else {
+        let word = end / 4
+        while (word < words.length && words[word] === four) word++
+        if (word * 4 === end) end++
+        else end = Math.min(word * 4, kinds.length)
+      }
+    }
+    return end
   }
 
   /** One LEB128 number for each run: eight times its length less one, plus the kind. At most a byte for each page. */

@@ -13,7 +13,7 @@ interface SliceRun {
 /** What one store is to write, and what the map says once it is written. */
 interface Plan {
   readonly runs: SliceRun[]
-  readonly kinds: [page: number, kind: PageKind][]
+  readonly kinds: { readonly first: number; readonly count: number; readonly kind: PageKind }[]
 }
 
 /**
@@ -99,21 +99,24 @@ export class SliceWriter {
 
   /** After a flush of the disk: pages of zeroes that it covered need no doubt any more. */
   settleZeroes(): void {
+    if (!this.map.holds(PAGE_KIND.zeroUnflushed)) return
+    const settled: { first: number; count: number }[] = []
     this.map.forEachRun((first, count, kind) => {
       if (kind !== PAGE_KIND.zeroUnflushed) return
-      for (let page = first; page < first + count; page++) {
-        if (this.isUnflushed(page)) continue
-        this.map.set(page, PAGE_KIND.zero)
-        this.mapChanged = true
-      }
+      this.#forEachFlushRun(first, first + count, (first, count, isUnflushed) => {
+        if (!isUnflushed) settled.push({ first, count })
+      })
     })
+    for (const { first, count } of settled) {
+      if (this.map.setRun(first, count, PAGE_KIND.zero)) this.mapChanged = true
+    }
   }
 
   /** The place says nothing any more. */
   forgetAll(): void {
     this.told.clearAll()
     this.struck.clearAll()
-    for (let page = 0; page < this.map.pageCount; page++) this.map.set(page, PAGE_KIND.none)
+    this.map.setRun(0, this.map.pageCount, PAGE_KIND.none)
     const all = new Bitfield(this.#digests.sliceCount)
     all.setAll()
     this.#digests.changedAgain(all)
@@ -125,13 +128,29 @@ export class SliceWriter {
     this.struck.free()
   }
 
-  /** Whether something of a page is not covered by a flush that has ended. */
-  isUnflushed(page: number): boolean {
-    const start = page * PAGE_BLOCKS
-    const end = Math.min(start + PAGE_BLOCKS, this.#digests.blockCount)
-    if (this.#digests.unflushed.nextSet(start, end) >= 0) return true
-    for (const covered of this.#flushing) if (covered.nextSet(start, end) >= 0) return true
-    return false
+  /** Visits runs of pages of which something, or nothing, is not covered by a flush that has ended. */
+  #forEachFlushRun(
+    first: number,
+    end: number,
+    visit: (first: number, count: number, isUnflushed: boolean) => void,
+  ): void {
+    const fields = [this.#digests.unflushed, ...this.#flushing]
+    const stop = Math.min(end * PAGE_BLOCKS, this.#digests.blockCount)
+    for (let page = first; page < end; ) {
+      let to = end
+      let unflushedTo = page
+      for (const field of fields) {
+        const found = field.nextSet(page * PAGE_BLOCKS, stop)
+        if (found < 0) continue
+        const foundPage = Math.floor(found / PAGE_BLOCKS)
+        if (foundPage > page) to = Math.min(to, foundPage)
+        else unflushedTo = Math.max(unflushedTo, Math.ceil(field.nextClear(found, stop) / PAGE_BLOCKS))
+      }
+      const isUnflushed = unflushedTo > page
+      if (isUnflushed) to = unflushedTo
+      visit(page, to - page, isUnflushed)
+      page = to
+    }
   }
 
   #plan(life: Uint8Array, changed: Bitfield): Plan {
@@ -139,11 +158,25 @@ export class SliceWriter {
     this.stamp++
     for (let slice = changed.nextSet(0); slice >= 0; ) {
       const page = Math.floor(slice / PAGE_SLICES)
-      const end = Math.min((page + 1) * PAGE_SLICES, changed.length)
-      this.#planPage(plan, life, { page, end }, changed)
+      const zeroEnd = this.#planZeroes(plan, page, Math.ceil(changed.nextClear(slice, changed.length) / PAGE_SLICES))
+      const end = Math.min(Math.max(zeroEnd, page + 1) * PAGE_SLICES, changed.length)
+      if (zeroEnd === page) this.#planPage(plan, life, { page, end }, changed)
       slice = changed.nextSet(end)
     }
     return plan
+  }
+
+  /** Neighbouring pages of zeroes, before `end`, at once: they may be a terabyte. Returns the page behind them. */
+  #planZeroes(plan: Plan, page: number, end: number): number {
+    const zeroEnd = this.#digests.knownZeroEnd(page, end)
+    if (zeroEnd <= page) return page
+    const [first, last] = [page * PAGE_SLICES, Math.min(zeroEnd * PAGE_SLICES, this.told.length)]
+    this.struck.clearRange(first, last)
+    this.told.setRange(first, last)
+    this.#forEachFlushRun(page, zeroEnd, (first, count, isUnflushed) => {
+      plan.kinds.push({ first, count, kind: isUnflushed ? PAGE_KIND.zeroUnflushed : PAGE_KIND.zero })
+    })
+    return zeroEnd
   }
 
   #planPage(plan: Plan, life: Uint8Array, { page, end }: { page: number; end: number }, changed: Bitfield): void {
@@ -154,7 +187,9 @@ export class SliceWriter {
     const kind = this.map.kind(page)
     if (this.#digests.isKnownZero(page)) {
       this.told.setRange(first, end)
-      plan.kinds.push([page, this.isUnflushed(page) ? PAGE_KIND.zeroUnflushed : PAGE_KIND.zero])
+      this.#forEachFlushRun(page, page + 1, (first, count, isUnflushed) => {
+        plan.kinds.push({ first, count, kind: isUnflushed ? PAGE_KIND.zeroUnflushed : PAGE_KIND.zero })
+      })
       return
     }
     const isWhole = kind !== PAGE_KIND.stored && kind !== PAGE_KIND.none
@@ -170,7 +205,7 @@ export class SliceWriter {
       plan.runs.push({ first: slices.first, bytes: this.#encode(life, slices) })
       at += count
     }
-    plan.kinds.push([page, PAGE_KIND.stored])
+    plan.kinds.push({ first: page, count: 1, kind: PAGE_KIND.stored })
   }
 
   #encode(life: Uint8Array, slices: { first: number; count: number }): Uint8Array {
@@ -194,7 +229,7 @@ export class SliceWriter {
       const failed = (await Promise.allSettled(writes)).find((end) => end.status === 'rejected')
       if (failed) throw failed.reason
     }
-    for (const [page, kind] of kinds) if (this.map.set(page, kind)) this.mapChanged = true
+    for (const { first, count, kind } of kinds) if (this.map.setRun(first, count, kind)) this.mapChanged = true
   }
 
   #isToTell(slice: number): boolean {

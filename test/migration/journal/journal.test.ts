@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { seededRandom } from '../../../src/async/random.ts'
 import { Bitfield } from '../../../src/bitfield/bitfield.ts'
 import { errorCode } from '../../../src/errors/storage-error.ts'
 import {
@@ -226,6 +227,59 @@ describe('a journal', () => {
     }
     await expect(journal.checkpoint({ flush })).rejects.toThrow('power')
     expect(knownBlocks(await open(place, { bootId: 'next' }))).toEqual([])
+  })
+
+  it('after a power loss knows of zeroes what a flush covered, and no more', async () => {
+    const pages = 21
+    const size = (pages * PAGE_BLOCKS - 9) * BLOCK
+    const blockCount = size / BLOCK
+    for (let seed = 1; seed <= 30; seed++) {
+      const random = seededRandom(seed)
+      const place = new MemoryStorage(journalBytes(size, BLOCK))
+      const journal = await open(place, { size })
+      const { digests } = journal
+      /** 1 known, 2 known and flushed. */
+      const model = new Uint8Array(blockCount)
+      const start = () => Math.floor(random() * pages) * PAGE_BLOCKS + (random() < 0.7 ? 0 : Math.floor(random() * 99))
+      for (let step = 0; step < 14; step++) {
+        const [from, to] = [start(), random() < 0.2 ? blockCount : start()].sort((a, b) => a - b) as [number, number]
+        const choice = random()
+        if (choice < 0.5 && to > from) {
+          digests.noteZero(from, to - from)
+          model.fill(1, from, to)
+        } else if (choice < 0.6) {
+          const block = Math.floor(random() * (blockCount - 1))
+          digests.note(block, content(7))
+          model[block] = 1
+        } else if (choice < 0.7 && to > from) {
+          await journal.forget(from, to - from)
+          model.fill(0, from, to)
+        } else if (choice < 0.8) await journal.checkpoint()
+        else {
+          const covered = model.map((state) => Math.min(state * 2, 2))
+          // Noted while the disk is flushed: not covered.
+          const late = Math.floor(random() * (blockCount - 1))
+          await journal.checkpoint({ flush: async () => digests.noteZero(late, 1) })
+          covered[late] = 1
+          model.set(covered)
+        }
+      }
+      await journal.checkpoint()
+      const [here, next] = [await open(place, { size }), await open(place, { size, bootId: 'next' })]
+      const wrong: number[] = []
+      for (let block = 0; block < blockCount; block++) {
+        const page = Math.floor(block / PAGE_BLOCKS)
+        const first = page * PAGE_BLOCKS
+        const isFlushed = model[block] === 2
+        const isPageFlushed = model.subarray(first, first + PAGE_BLOCKS).every((state) => state === 2)
+        if (here.digests.isKnown(block) !== model[block]! > 0) wrong.push(block)
+        const isKnown = next.digests.isKnown(block)
+        // Of a page that is all zero it is told for the whole page whether it was flushed.
+        if (isKnown ? !isFlushed : isPageFlushed || (isFlushed && !digests.isKnownZero(page))) wrong.push(block)
+      }
+      expect(wrong, `seed ${seed}`).toEqual([])
+      for (const each of [journal, here, next]) each.free()
+    }
   })
 
   it('does not count blocks as flushed when the flush failed', async () => {

@@ -105,6 +105,32 @@ describe('a page map', () => {
     }
   })
 
+  it('sets and visits runs as it would page by page', () => {
+    const random = seededRandom(6)
+    for (let round = 0; round < 300; round++) {
+      const pages = 1 + Math.floor(random() * 60)
+      const map = new PageMap(pages)
+      const model = new Array<number>(pages).fill(PAGE_KIND.none)
+      for (let step = 0; step < 12; step++) {
+        const first = Math.floor(random() * pages)
+        const count = Math.floor(random() * (pages - first + 1))
+        const kind = Math.floor(random() * 5) as 0 | 1 | 2 | 3 | 4
+        const before = model.join()
+        model.fill(kind, first, first + count)
+        expect(map.setRun(first, count, kind)).toBe(model.join() !== before)
+        const visited: number[] = []
+        let last = -1
+        map.forEachRun((first, count, kind) => {
+          expect([first, kind === last]).toEqual([visited.length, false])
+          for (let page = 0; page < count; page++) visited.push(kind)
+          last = kind
+        })
+        expect(visited).toEqual(model)
+        for (const each of Object.values(PAGE_KIND)) expect(map.holds(each)).toBe(model.includes(each))
+      }
+    }
+  })
+
   it('of a terabyte of zeroes is a few bytes', () => {
     const map = new PageMap(65536)
     for (let page = 0; page < 65536; page++) map.set(page, PAGE_KIND.zero)
