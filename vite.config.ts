@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { guestPlugin } from './demo/guest/serve.node.ts'
 import { rendezvousPlugin } from './demo/travel/rendezvous.node.ts'
 
 const project = fileURLToPath(new URL('.', import.meta.url))
@@ -14,7 +15,7 @@ export default defineConfig({
   },
   // Found by Vite only while a page loads otherwise, and then the page reloads in the middle of a test.
   optimizeDeps: { include: ['idb-keyval', 'hash-wasm', 'qrcode-generator'] },
-  plugins: [rendezvousPlugin()],
+  plugins: [rendezvousPlugin(), guestPlugin(process.env.BLOCKFERRY_GUEST ?? `${project}build/guest`)],
   worker: { format: 'es' },
   build: { outDir: fileURLToPath(new URL('build/demo', import.meta.url)), emptyOutDir: true, target: 'es2022' },
   test: {

@@ -4,6 +4,7 @@ import { canTransferDataChannels } from '../../src/transports/data-channel-trans
 import { messagePortChannel } from '../../src/transports/message-port.ts'
 import { broadcastSignalling } from '../../src/transports/pairing/broadcast-channel.ts'
 import {
+  type ConnectedPeers,
   type ConnectPeersOptions,
   connectDataChannel,
   connectPeers,
@@ -13,16 +14,14 @@ import { CONNECT_MS, PASTE_MS } from '../../src/transports/pairing/limits.ts'
 import type { ManualSignalling } from '../../src/transports/pairing/manual.ts'
 import { meet } from '../../src/transports/pairing/meet.ts'
 import { rendezvousSignalling } from '../../src/transports/pairing/rendezvous-client.ts'
-import { RENDEZVOUS_PATH } from '../../src/transports/pairing/rendezvous-messages.ts'
 import type { Party, Signalling } from '../../src/transports/pairing/signalling.ts'
 import type { ToTraveller, WorkerLink } from './messages.ts'
+import { rendezvousAddress } from './rendezvous-address.ts'
 
-/** How two pages are brought together. */
-export interface PairOptions {
+/** How two pages meet. */
+export interface MeetingOptions {
   readonly invitation: Invitation
   readonly as: Party
-  /** Who speaks over the connection. */
-  readonly worker: Worker
   /** Texts carried by hand: for a host one way among others, for a guest instead of them. */
   readonly manual?: ManualSignalling
   readonly signal: AbortSignal
@@ -32,6 +31,12 @@ export interface PairOptions {
   readonly onAlone?: (why: 'expired' | 'unreachable') => void
   /** The other side is there; now the two connect. */
   readonly onMet?: () => void
+}
+
+/** How two pages are brought together. */
+export interface PairOptions extends MeetingOptions {
+  /** Who speaks over the connection. */
+  readonly worker: Worker
 }
 
 /** Two pages that are connected. */
@@ -58,17 +63,31 @@ interface Line {
  * itself where the browser can hand it over, so that a busy page slows nothing down, else over a port to the page.
  */
 export async function pair(options: PairOptions): Promise<Pair> {
-  const { invitation, as, manual, signal, onMet, worker } = options
+  const { way, isMet } = await meetSomehow(options)
+  const line = await (canTransferDataChannels() ? handOver(way, options.worker) : relayed(way))
+  isMet()
+  // A browser that closes a tab does not say goodbye by itself, and the other side would wait in vain for half a minute.
+  addEventListener('pagehide', () => line.close(), { once: true })
+  return { link: { ...line.link, secret: options.invitation.secret }, pullThePlug: () => line.close() }
+}
+
+/** As {@link pair}, for a page that speaks over the connection itself. Whoever is at the other end is still to prove the secret. */
+export async function pairHere(options: MeetingOptions): Promise<ConnectedPeers> {
+  const { way, isMet } = await meetSomehow(options)
+  const peers = await connectPeers(way)
+  isMet()
+  addEventListener('pagehide', () => peers.close(), { once: true })
+  return peers
+}
+
+/** Resolves when the other side is there. Texts carried by hand meet nobody before they connect, so their `onMet` comes with `isMet`. */
+async function meetSomehow(options: MeetingOptions): Promise<{ way: ConnectPeersOptions; isMet: () => void }> {
+  const { as, manual, signal, onMet } = options
   const isByHand = as === 'guest' && manual !== undefined
   const signalling = isByHand ? manual : await meet(waysToMeet(options), signal)
   if (!isByHand) onMet?.()
   const timeoutMs = isByHand || signalling === manual ? PASTE_MS : CONNECT_MS
-  const way = { signalling, as, signal, timeoutMs }
-  const line = await (canTransferDataChannels() ? handOver(way, worker) : relayed(way))
-  if (isByHand) onMet?.()
-  // A browser that closes a tab does not say goodbye by itself, and the other side would wait in vain for half a minute.
-  addEventListener('pagehide', () => line.close(), { once: true })
-  return { link: { ...line.link, secret: invitation.secret }, pullThePlug: () => line.close() }
+  return { way: { signalling, as, signal, timeoutMs }, isMet: () => isByHand && onMet?.() }
 }
 
 /** The data channel goes to the worker, and nothing passes through the page. */
@@ -93,9 +112,13 @@ async function relayed(way: ConnectPeersOptions): Promise<Line> {
   return { link: { port: port2, binding: peers.channel.binding! }, close: () => peers.close() }
 }
 
-function waysToMeet({ invitation, as, manual, onWaiting, onAlone }: PairOptions): Signalling[] {
-  const url = new URL(RENDEZVOUS_PATH, location.href)
-  url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:'
+function waysToMeet({ invitation, as, manual, onWaiting, onAlone }: MeetingOptions): Signalling[] {
+  const others = [broadcastSignalling({ invitation, as }), ...(manual ? [manual] : [])]
+  const url = rendezvousAddress()
+  if (!url) {
+    onAlone?.('unreachable')
+    return others
+  }
   const rendezvous = rendezvousSignalling({ url, invitation, as, ...(onWaiting ? { onWaiting } : {}) })
   rendezvous.met.catch((error: unknown) => {
     const code = errorCode(error)
@@ -103,7 +126,7 @@ function waysToMeet({ invitation, as, manual, onWaiting, onAlone }: PairOptions)
     else if (code === 'NOT_FOUND') onAlone?.('expired')
   })
   // The rendezvous first: of two reasons why nobody was met, its own is the better one.
-  return [rendezvous, broadcastSignalling({ invitation, as }), ...(manual ? [manual] : [])]
+  return [rendezvous, ...others]
 }
 
 /** Joins two channels end to end: what comes in here goes out there, as fast as it is taken, and each ends with the other. */

@@ -1,11 +1,13 @@
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build, type PreviewServer, preview } from 'vite'
+import { type PreviewServer, preview } from 'vite'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Demo, outcome, PATIENCE_MS, QUICK, startDemo } from './visitor.ts'
 
+const builder = fileURLToPath(new URL('../../../demo/build.mjs', import.meta.url))
 const configFile = fileURLToPath(new URL('../../../vite.config.ts', import.meta.url))
 
 /** Bytes before compression of the script that is loaded at first, and of all that a visitor of the mover loads. A page that a phone loads in a second stays small. */
@@ -22,7 +24,9 @@ let demo: Demo
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'blockferry-build-'))
   const outDir = join(folder, 'site/under/a/path')
-  await build({ configFile, logLevel: 'error', build: { outDir } })
+  execFileSync(process.execPath, [builder, '--out', outDir, '--without-guest'], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
   server = await preview({
     configFile,
     logLevel: 'error',
@@ -50,6 +54,29 @@ it(
   },
   PATIENCE_MS,
 )
+
+it('brings two tabs of one browser together without a server that introduces them', async () => {
+  const page = await demo.visit()
+  await page.getByRole('button', { name: 'Offer a disk' }).click()
+  await page.locator('#travel').getByLabel('Size').selectOption('16 MiB')
+  await page.getByRole('button', { name: 'Fill a disk and show its link' }).click()
+  await page.getByText('No rendezvous is running here').waitFor()
+  const other = await demo.visit()
+  await other.goto(await page.getByLabel(/^Link/).inputValue())
+  await other.getByRole('button', { name: 'Fetch the disk' }).click()
+  for (const side of [page, other]) await side.locator('#travel [data-part=outcome][data-kind=equal]').waitFor()
+  expect(demo.complaints).toEqual([])
+  expect(demo.strangers).toEqual([])
+  await page.close()
+  await other.close()
+})
+
+it('says what it takes, and refuses what is no rendezvous', () => {
+  const run = (...args: string[]) => spawnSync(process.execPath, [builder, ...args], { encoding: 'utf8' })
+  expect(run('--help')).toMatchObject({ status: 0, stdout: expect.stringContaining('--rendezvous URL') })
+  expect(run('--rendezvous', 'https://example.org')).toMatchObject({ status: 2 })
+  expect(run('--everything')).toMatchObject({ status: 2, stderr: expect.stringContaining('--out FOLDER') })
+})
 
 it('is small, and names no address but its own', async () => {
   const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
