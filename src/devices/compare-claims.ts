@@ -2,8 +2,9 @@ import { Bitfield } from '../bitfield/bitfield.ts'
 import type { HandOverRequests } from '../protocol/hand-over-requests.ts'
 import { CLAIMED_PAGES, KEPT_RANGES, LEAF_PAGES } from '../protocol/limits.ts'
 import { CLAIM_BYTES, type DigestLevel, LEAVES_BYTES } from '../protocol/packets/read-digests.ts'
-import { BlockDigests, PAGE_BITS_BYTES, PAGE_BLOCKS } from '../storage/block-digests.ts'
+import { BlockDigests, PAGE_BLOCKS } from '../storage/block-digests.ts'
 import type { BlockHasher } from '../storage/block-hasher.ts'
+import { PAGE_BITS_BYTES, pageClaims, restorePage } from '../storage/page-claims.ts'
 import { DIGEST_REQUESTS } from './limits.ts'
 
 /** What is compared. */
@@ -107,7 +108,7 @@ class Comparison {
   #compare(first: number, theirs: Uint8Array): PageRun[] {
     const { digests } = this.#options
     const count = theirs.length / CLAIM_BYTES
-    const ours = digests.pageClaims(first, count)
+    const ours = pageClaims(digests, first, count)
     const differing: PageRun[] = []
     for (let page = 0; page < count; ) {
       const from = page
@@ -148,7 +149,7 @@ class Comparison {
     if (!hasOpen) return
     const { size, blockSize, hasher } = this.#options
     this.#claims ??= new BlockDigests(size, blockSize, hasher)
-    this.#claims.restore(page, { known: open, digests: theirs })
+    restorePage(this.#claims, page, { known: open, digests: theirs })
   }
 
   #keepKnown(pages: PageRun): void {

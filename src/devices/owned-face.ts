@@ -62,7 +62,7 @@ export class OwnedFace extends StorageWrapper {
       if (!this.#isIncomplete) return
       own.andNot(digests.known)
       own.forEachRun((start, count) => {
-        for (let block = start; block < start + count; block++) digests.noteDigest(block, WRITTEN_HERE)
+        for (let block = start; block < start + count; block++) digests.noteDigests(block, WRITTEN_HERE)
       })
     } finally {
       own.free()

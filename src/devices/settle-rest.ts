@@ -2,9 +2,10 @@ import { Bitfield } from '../bitfield/bitfield.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import { LEAF_PAGES } from '../protocol/limits.ts'
 import { LEAVES_BYTES } from '../protocol/packets/read-digests.ts'
-import { type BlockDigests, PAGE_BITS_BYTES, PAGE_BLOCKS } from '../storage/block-digests.ts'
+import { type BlockDigests, PAGE_BLOCKS } from '../storage/block-digests.ts'
 import { DIGEST_BYTES } from '../storage/block-hasher.ts'
 import { digestText } from '../storage/hash-tree.ts'
+import { PAGE_BITS_BYTES } from '../storage/page-claims.ts'
 
 /** Stands in a journal for a block that was written here before its content at the hand-over arrived: it is here, and its digest is the source's to tell. */
 export const WRITTEN_HERE: Uint8Array = new Uint8Array(DIGEST_BYTES).fill(0xff)
@@ -38,7 +39,7 @@ export async function settleRest(digests: BlockDigests, theirs: Uint8Array, ask:
 function take(digests: BlockDigests, page: number, leaves: Uint8Array): void {
   const end = Math.min((page + 1) * PAGE_BLOCKS, digests.blockCount)
   for (let block = page * PAGE_BLOCKS, at = 0; block < end; block++, at += DIGEST_BYTES) {
-    if (isWrittenHere(digests, block)) digests.noteDigest(block, leaves.subarray(at, at + DIGEST_BYTES))
+    if (isWrittenHere(digests, block)) digests.noteDigests(block, leaves.subarray(at, at + DIGEST_BYTES))
   }
 }
 

@@ -1,5 +1,4 @@
 import { Bitfield } from '../bitfield/bitfield.ts'
-import { InvalidArgumentError } from '../errors/invalid-argument-error.ts'
 import { type BlockHasher, DIGEST_BYTES } from './block-hasher.ts'
 import { FAN_OUT, HashTree } from './hash-tree.ts'
 import { blockCount } from './range.ts'
@@ -9,22 +8,6 @@ export const PAGE_BLOCKS = FAN_OUT
 
 /** Blocks of a slice, in which changes are noted: 1 MiB of the usual blocks, what travels together, so that little is stored again for it. */
 export const SLICE_BLOCKS = 16
-
-/** Bytes of the bits of a page. */
-export const PAGE_BITS_BYTES = PAGE_BLOCKS / 8
-
-/**
- * What is known of the blocks of one page, as it is stored and sent.
- *
- * ```
- *   known    32 bytes    block i of the page is bit i % 8 of byte i / 8
- *   digests  4096 bytes  16 for each block, zero where it is not known
- * ```
- */
-export interface PageLeaves {
-  readonly known: Uint8Array
-  readonly digests: Uint8Array
-}
 
 /**
  * What one side knows of a disk's blocks: a digest of each, and for which of them that digest is valid for what is stored here *now*.
@@ -40,17 +23,16 @@ export class BlockDigests {
   readonly sliceCount: number
   /** To look at only: it is changed by {@link note} and {@link forget}. */
   readonly known: Bitfield
-  readonly #hasher: BlockHasher
+  readonly hasher: BlockHasher
   #unflushed: Bitfield
   #changedSlices: Bitfield
   #barred: Bitfield | undefined
   #knownBlocks = 0
-  #zeroPageClaim: Uint8Array | undefined
 
   /** Nothing is known at first. */
   constructor(size: number, blockSize: number, hasher: BlockHasher) {
     this.tree = new HashTree(size, blockSize, hasher)
-    this.#hasher = hasher
+    this.hasher = hasher
     this.blockCount = blockCount(size, blockSize)
     this.pageCount = Math.ceil(this.blockCount / PAGE_BLOCKS)
     this.sliceCount = Math.ceil(this.blockCount / SLICE_BLOCKS)
@@ -66,8 +48,7 @@ export class BlockDigests {
 
   /** Notes the content of neighbouring blocks from `start` on; `bytes` is only looked at. The last block may be as short as the disk has it. */
   note(start: number, bytes: Uint8Array): void {
-    this.tree.update(start, bytes)
-    this.#learn(start, Math.ceil(bytes.length / this.tree.blockSize))
+    this.noteDigests(start, this.hash(bytes))
   }
 
   /** Notes that neighbouring blocks are all zero; a terabyte of them costs a pass over its bits. */
@@ -83,21 +64,8 @@ export class BlockDigests {
 
   /** Notes neighbouring blocks by their digests, 16 bytes each, which are copied. */
   noteDigests(start: number, digests: Uint8Array): void {
-    const end = start + digests.length / DIGEST_BYTES
-    for (let from = start, at = 0; from < end; ) {
-      const to = Math.min(end, (Math.floor(from / PAGE_BLOCKS) + 1) * PAGE_BLOCKS)
-      const next = at + (to - from) * DIGEST_BYTES
-      this.tree.set(from, digests.subarray(at, next))
-      from = to
-      at = next
-    }
-    this.#learn(start, end - start)
-  }
-
-  /** Notes a block by its digest, for content that was hashed elsewhere; the digest is copied. */
-  noteDigest(block: number, digest: Uint8Array): void {
-    this.tree.set(block, digest)
-    this.#learn(block, 1)
+    this.tree.set(start, digests)
+    this.#learn(start, digests.length / DIGEST_BYTES)
   }
 
   /** Notes that what is stored in neighbouring blocks may have changed: their digests are no longer known. */
@@ -159,84 +127,9 @@ export class BlockDigests {
   }
 
   /**
-   * One digest for all that is known of a page, owned by the caller: equal claims of two sides mean that both know the same blocks with the same
-   * content. H( known | digests ) as in {@link PageLeaves}; sixteen zero bytes where nothing is known.
+   * Takes over the digests of neighbouring blocks from before, copied; it counts neither as changed nor as unflushed. The caller answers for it:
+   * nothing is compared with what is stored.
    */
-  pageClaim(page: number): Uint8Array {
-    return this.pageClaims(page, 1)
-  }
-
-  /** As {@link pageClaim} for neighbouring pages, one behind the other; an empty disk of a terabyte has 65536 of them. */
-  pageClaims(first: number, count: number): Uint8Array {
-    const claims = new Uint8Array(count * DIGEST_BYTES)
-    const last = this.#range(first + count - 1).end
-    // From the page that is looked at on, blocks up to here are known.
-    let knownEnd = 0
-    for (let page = first, at = 0; page < first + count; page++, at += DIGEST_BYTES) {
-      const { start, end } = this.#range(page)
-      if (knownEnd <= start) knownEnd = this.known.nextClear(start, last)
-      if (knownEnd >= end && end - start === PAGE_BLOCKS && !this.tree.page(page)) {
-        this.#zeroPageClaim ??= this.#hashPage(page)
-        claims.set(this.#zeroPageClaim, at)
-      } else if (this.known.nextSet(start, end) >= 0) claims.set(this.#hashPage(page), at)
-    }
-    return claims
-  }
-
-  /** What is known of a page, copied. */
-  leaves(page: number): PageLeaves {
-    const known = this.bits(this.known, page)
-    const digests = new Uint8Array(PAGE_BLOCKS * DIGEST_BYTES)
-    const stored = this.tree.page(page)
-    if (stored) {
-      digests.set(stored)
-      const { start, end } = this.#range(page)
-      for (let from = this.known.nextClear(start, end); from < end; ) {
-        const next = this.known.nextSet(from, end)
-        const to = next < 0 ? end : next
-        digests.fill(0, (from - start) * DIGEST_BYTES, (to - start) * DIGEST_BYTES)
-        from = this.known.nextClear(to, end)
-      }
-    }
-    return { known, digests }
-  }
-
-  /** The bits of a page out of a field that has one for each block, in the form of {@link PageLeaves}. */
-  bits(field: Bitfield, page: number): Uint8Array {
-    const bits = new Uint8Array(PAGE_BITS_BYTES)
-    const { start, end } = this.#range(page)
-    for (let from = field.nextSet(start, end); from >= 0; ) {
-      const to = field.nextClear(from, end)
-      for (let bit = from - start; bit < to - start; bit++) bits[bit >> 3]! |= 1 << (bit & 7)
-      from = field.nextSet(to, end)
-    }
-    return bits
-  }
-
-  /**
-   * Takes over what was known of a page before, as {@link leaves} gave it; what is known beside it stays. It counts neither as changed nor as
-   * unflushed, and is copied. The caller answers for it: nothing is compared with what is stored.
-   */
-  restore(page: number, { known, digests }: PageLeaves): void {
-    if (known.length !== PAGE_BITS_BYTES || digests.length !== PAGE_BLOCKS * DIGEST_BYTES) {
-      throw new InvalidArgumentError(
-        'leaves',
-        `${PAGE_BITS_BYTES} and ${PAGE_BLOCKS * DIGEST_BYTES} bytes`,
-        known.length,
-      )
-    }
-    const { start, end } = this.#range(page)
-    const isKnown = (bit: number) => (known[bit >> 3]! & (1 << (bit & 7))) !== 0
-    for (let from = 0; from < end - start; from++) {
-      if (!isKnown(from)) continue
-      let to = from + 1
-      while (to < end - start && isKnown(to)) to++
-      this.restoreRun(start + from, digests.subarray(from * DIGEST_BYTES, to * DIGEST_BYTES))
-      from = to
-    }
-  }
-
-  /** Takes over the digests of neighbouring blocks of one page, as {@link restore} does. */
   restoreRun(start: number, digests: Uint8Array): void {
     const end = start + digests.length / DIGEST_BYTES
     this.tree.set(start, digests)
@@ -244,7 +137,7 @@ export class BlockDigests {
     this.known.setRange(start, end)
   }
 
-  /** Takes over that neighbouring pages are known to be all zero, as {@link restore} does. */
+  /** Takes over that neighbouring pages are known to be all zero, as {@link restoreRun} does. */
   restoreZero(firstPage: number, pages: number): void {
     const start = firstPage * PAGE_BLOCKS
     const end = Math.min(start + pages * PAGE_BLOCKS, this.blockCount)
@@ -301,14 +194,6 @@ export class BlockDigests {
     this.#unflushed.free()
     this.#changedSlices.free()
     this.#barred?.free()
-  }
-
-  #hashPage(page: number): Uint8Array {
-    const { known, digests } = this.leaves(page)
-    const bytes = new Uint8Array(known.length + digests.length)
-    bytes.set(known)
-    bytes.set(digests, known.length)
-    return this.#hasher.hash(bytes)
   }
 
   #learn(start: number, count: number): void {

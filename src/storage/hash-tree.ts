@@ -42,9 +42,7 @@ export class HashTree {
 
   /** Notes the content of neighbouring blocks from `block` on; `bytes` is only looked at. */
   update(block: number, bytes: Uint8Array): void {
-    for (let from = 0, number = block; from < bytes.length; from += this.blockSize, number++) {
-      this.#store(0, number, this.#leaf(bytes.subarray(from, from + this.blockSize)))
-    }
+    this.set(block, this.hash(bytes))
   }
 
   /** The digests of neighbouring blocks, 16 bytes each, owned by the caller; nothing is noted. */
@@ -70,16 +68,18 @@ export class HashTree {
     }
   }
 
-  /** Notes neighbouring blocks of one page by their digests, which are copied: for what was hashed elsewhere. */
+  /** Notes neighbouring blocks by their digests, which are copied: for what was hashed before. */
   set(block: number, digests: Uint8Array): void {
-    const number = Math.floor(block / FAN_OUT)
-    let page = this.#levels[0]!.get(number)
-    if (!page) {
-      if (isZero(digests)) return
-      page = this.#create(0, number)
+    for (
+      let from = 0, at = (block % FAN_OUT) * DIGEST_BYTES, page = Math.floor(block / FAN_OUT);
+      from < digests.length;
+    ) {
+      const part = digests.subarray(from, from + PAGE_BYTES - at)
+      if (this.#levels[0]!.has(page) || !isZero(part)) this.#put(0, page, { at, part })
+      from += part.length
+      at = 0
+      page++
     }
-    page.set(digests, (block % FAN_OUT) * DIGEST_BYTES)
-    this.#changed[0]!.add(number)
   }
 
   /** The digests of blocks `page * FAN_OUT` on, to look at before the next change; undefined when all of them are zero. */
@@ -150,21 +150,20 @@ export class HashTree {
   }
 
   #store(level: number, index: number, digest: Uint8Array): void {
-    const number = Math.floor(index / FAN_OUT)
-    let page = this.#levels[level]!.get(number)
-    if (!page) {
-      if (digest === ZERO_DIGEST) return
-      page = this.#create(level, number)
-    }
-    page.set(digest, (index % FAN_OUT) * DIGEST_BYTES)
-    this.#changed[level]!.add(number)
+    const page = Math.floor(index / FAN_OUT)
+    if (digest === ZERO_DIGEST && !this.#levels[level]!.has(page)) return
+    this.#put(level, page, { at: (index % FAN_OUT) * DIGEST_BYTES, part: digest })
   }
 
-  #create(level: number, number: number): Uint8Array {
-    const page = new Uint8Array(PAGE_BYTES)
-    this.#levels[level]!.set(number, page)
-    if (level === 0) this.#exists[number] = 1
-    return page
+  #put(level: number, number: number, { at, part }: { at: number; part: Uint8Array }): void {
+    let page = this.#levels[level]!.get(number)
+    if (!page) {
+      page = new Uint8Array(PAGE_BYTES)
+      this.#levels[level]!.set(number, page)
+      if (level === 0) this.#exists[number] = 1
+    }
+    page.set(part, at)
+    this.#changed[level]!.add(number)
   }
 }
 

@@ -3,6 +3,7 @@ import { seededRandom } from '../../src/async/random.ts'
 import { BlockDigests, PAGE_BLOCKS, SLICE_BLOCKS } from '../../src/storage/block-digests.ts'
 import { createBlockHasher } from '../../src/storage/block-hasher.ts'
 import { HashTree } from '../../src/storage/hash-tree.ts'
+import { pageClaims, pageLeaves, restorePage } from '../../src/storage/page-claims.ts'
 
 const hasher = await createBlockHasher()
 const BLOCK = 512
@@ -58,7 +59,7 @@ describe('digests of blocks', () => {
     digests.forget(1, 1)
     expect(digests.digestAt(1)).toBeUndefined()
     expect(digests.tree.firstMismatch(1, filled(1))).toBe(-1)
-    const { known, digests: bytes } = digests.leaves(0)
+    const { known, digests: bytes } = pageLeaves(digests, 0)
     expect(known[0]).toBe(0b101)
     expect(hex(bytes.subarray(16, 32))).toBe('00'.repeat(16))
     expect(hex(bytes.subarray(32, 48))).toBe(hex(hasher.hash(filled(1))))
@@ -66,31 +67,31 @@ describe('digests of blocks', () => {
 
   it('are the same claim for the same knowledge, and another one for any other', () => {
     const [a, b] = [made(), made()]
-    expect(hex(a.pageClaim(0))).toBe('00'.repeat(16))
+    expect(hex(pageClaims(a, 0, 1))).toBe('00'.repeat(16))
     a.note(4, filled(1))
     b.note(4, filled(1, 2 * BLOCK))
-    expect(hex(a.pageClaim(0))).not.toBe(hex(b.pageClaim(0)))
+    expect(hex(pageClaims(a, 0, 1))).not.toBe(hex(pageClaims(b, 0, 1)))
     b.forget(5, 1)
-    expect(hex(a.pageClaim(0))).toBe(hex(b.pageClaim(0)))
+    expect(hex(pageClaims(a, 0, 1))).toBe(hex(pageClaims(b, 0, 1)))
     b.note(4, filled(2))
-    expect(hex(a.pageClaim(0))).not.toBe(hex(b.pageClaim(0)))
+    expect(hex(pageClaims(a, 0, 1))).not.toBe(hex(pageClaims(b, 0, 1)))
   })
 
   it('tell a page of known zeroes from one of which nothing is known', () => {
     const digests = made()
     digests.noteZero(0, PAGE_BLOCKS)
     expect([0, 1].map((page) => digests.isKnownZero(page))).toEqual([true, false])
-    const claim = hex(digests.pageClaim(0))
+    const claim = hex(pageClaims(digests, 0, 1))
     expect(claim).not.toBe('00'.repeat(16))
-    expect(hex(digests.pageClaim(0))).toBe(claim)
+    expect(hex(pageClaims(digests, 0, 1))).toBe(claim)
     digests.note(8, filled(1))
     expect(digests.isKnownZero(0)).toBe(false)
     digests.noteZero(8, 1)
     expect(digests.isKnownZero(0)).toBe(true)
-    expect(hex(digests.pageClaim(0))).toBe(claim)
+    expect(hex(pageClaims(digests, 0, 1))).toBe(claim)
     digests.noteZero(2 * PAGE_BLOCKS, 3)
     expect(digests.isKnownZero(2)).toBe(true)
-    expect(hex(digests.pageClaim(2))).not.toBe(claim)
+    expect(hex(pageClaims(digests, 2, 1))).not.toBe(claim)
   })
 
   it('find the end of a run of pages that are all known to be zero', () => {
@@ -113,8 +114,8 @@ describe('digests of blocks', () => {
   it('claim neighbouring pages as they claim each, whatever is known of them', () => {
     const digests = made()
     const { pageCount } = digests
-    const claims = () => hex(digests.pageClaims(0, pageCount))
-    const each = () => Array.from({ length: pageCount }, (_, page) => hex(digests.pageClaim(page))).join('')
+    const claims = () => hex(pageClaims(digests, 0, pageCount))
+    const each = () => Array.from({ length: pageCount }, (_, page) => hex(pageClaims(digests, page, 1))).join('')
     expect(claims()).toBe('00'.repeat(16 * pageCount))
     digests.noteZero(0, BLOCKS)
     expect(claims()).toBe(each())
@@ -123,7 +124,7 @@ describe('digests of blocks', () => {
     digests.note(1, filled(1))
     digests.forget(2 * PAGE_BLOCKS - 1, 2)
     expect(claims()).toBe(each())
-    expect(hex(digests.pageClaims(1, pageCount - 1))).toBe(each().slice(32))
+    expect(hex(pageClaims(digests, 1, pageCount - 1))).toBe(each().slice(32))
   })
 
   it('come back from their pages, the short one too', () => {
@@ -133,7 +134,7 @@ describe('digests of blocks', () => {
       if (random() < 0.6) before.note(block, filled(Math.floor(random() * 3)))
     }
     before.note(BLOCKS - 1, filled(1, BLOCK - 100))
-    for (let page = 0; page < before.pageCount; page++) after.restore(page, before.leaves(page))
+    for (let page = 0; page < before.pageCount; page++) restorePage(after, page, pageLeaves(before, page))
     for (let block = 0; block < BLOCKS; block++) expect(hex(after.digestAt(block))).toBe(hex(before.digestAt(block)))
     expect(after.knownBlocks).toBe(before.knownBlocks)
     expect(changed(after)).toEqual([])
@@ -142,10 +143,14 @@ describe('digests of blocks', () => {
 
   it('ignore bits behind the last block, and refuse leaves of another length', () => {
     const digests = made()
-    digests.restore(2, { known: new Uint8Array(32).fill(255), digests: new Uint8Array(4096).fill(1) })
+    restorePage(digests, 2, { known: new Uint8Array(32).fill(255), digests: new Uint8Array(4096).fill(1) })
     expect(digests.knownBlocks).toBe(3)
-    expect(() => digests.restore(0, { known: new Uint8Array(31), digests: new Uint8Array(4096) })).toThrow(RangeError)
-    expect(() => digests.restore(0, { known: new Uint8Array(32), digests: new Uint8Array(4095) })).toThrow(RangeError)
+    expect(() => restorePage(digests, 0, { known: new Uint8Array(31), digests: new Uint8Array(4096) })).toThrow(
+      RangeError,
+    )
+    expect(() => restorePage(digests, 0, { known: new Uint8Array(32), digests: new Uint8Array(4095) })).toThrow(
+      RangeError,
+    )
   })
 
   it('take over pages of zeroes', () => {
@@ -201,8 +206,8 @@ describe('digests of blocks', () => {
 
   it('take a digest that was computed elsewhere', () => {
     const digests = made()
-    digests.noteDigest(0, hasher.hash(filled(5)))
-    digests.noteDigest(1, new Uint8Array(16))
+    digests.noteDigests(0, hasher.hash(filled(5)))
+    digests.noteDigests(1, new Uint8Array(16))
     expect(digests.tree.firstMismatch(0, filled(5))).toBe(-1)
     expect(digests.tree.isZero(1, 1)).toBe(true)
     expect(digests.knownBlocks).toBe(2)

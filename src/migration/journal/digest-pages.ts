@@ -1,5 +1,6 @@
 import { type BlockDigests, PAGE_BLOCKS, SLICE_BLOCKS } from '../../storage/block-digests.ts'
 import { type BlockHasher, DIGEST_BYTES } from '../../storage/block-hasher.ts'
+import { pageLeaves } from '../../storage/page-claims.ts'
 import type { StorageProvider } from '../../storage/provider.ts'
 import { readFully } from '../../storage/sequential-reader.ts'
 import { JOURNAL_READ_BYTES } from '../limits.ts'
@@ -70,7 +71,7 @@ export class DigestPages {
     },
   ): Uint8Array {
     const page = Math.floor(slices.first / PAGE_SLICES)
-    const leaves = digests.leaves(page)
+    const leaves = pageLeaves(digests, page)
     const bytes = new Uint8Array(slices.count * SLICE_BYTES)
     const view = new DataView(bytes.buffer)
     for (let slice = slices.first, at = 0; slice < slices.first + slices.count; slice++, at += SLICE_BYTES) {

@@ -1,5 +1,6 @@
 import { Bitfield } from '../../bitfield/bitfield.ts'
 import { type BlockDigests, PAGE_BLOCKS, SLICE_BLOCKS } from '../../storage/block-digests.ts'
+import { pageBits } from '../../storage/page-claims.ts'
 import { JOURNAL_WRITES } from '../limits.ts'
 import { type DigestPages, PAGE_SLICES } from './digest-pages.ts'
 import { PAGE_KIND, type PageKind, type PageMap } from './page-map.ts'
@@ -210,9 +211,9 @@ export class SliceWriter {
 
   #encode(life: Uint8Array, slices: { first: number; count: number }): Uint8Array {
     const page = Math.floor(slices.first / PAGE_SLICES)
-    const unflushed = this.#digests.bits(this.#digests.unflushed, page)
+    const unflushed = pageBits(this.#digests.unflushed, page)
     for (const covered of this.#flushing) {
-      for (const [index, byte] of this.#digests.bits(covered, page).entries()) unflushed[index]! |= byte
+      for (const [index, byte] of pageBits(covered, page).entries()) unflushed[index]! |= byte
     }
     const isTold = (slice: number) => {
       const tells = this.#isToTell(slice)

@@ -13,6 +13,7 @@ import { begin, ownDisk, receive } from '../../../src/migration/journal/ownershi
 import { MemoryStorage } from '../../../src/sources/memory.ts'
 import { PAGE_BLOCKS, SLICE_BLOCKS } from '../../../src/storage/block-digests.ts'
 import { createBlockHasher } from '../../../src/storage/block-hasher.ts'
+import { pageLeaves } from '../../../src/storage/page-claims.ts'
 import type { StorageProvider } from '../../../src/storage/provider.ts'
 import { FlakyStorage } from '../../support/flaky-storage.ts'
 
@@ -80,7 +81,8 @@ describe('a journal', () => {
     const again = await reopened(place)
     journal.digests.forget(50, 1)
     expect(knownBlocks(again)).toEqual(knownBlocks(journal))
-    for (let page = 0; page < 4; page++) expect(again.digests.leaves(page)).toEqual(journal.digests.leaves(page))
+    for (let page = 0; page < 4; page++)
+      expect(pageLeaves(again.digests, page)).toEqual(pageLeaves(journal.digests, page))
     expect(again.loaded).toEqual({ isNew: false, isSameBoot: true, damagedSlices: 0 })
   })
 
@@ -336,7 +338,8 @@ describe('what a journal costs', () => {
     const journal = await openJournal(place, options)
     journal.digests.noteZero(0, journal.digests.blockCount)
     const digest = new Uint8Array(16).fill(1)
-    for (let index = 0; index < 1000; index++) journal.digests.noteDigest(index < 500 ? index : 2 ** 23 + index, digest)
+    for (let index = 0; index < 1000; index++)
+      journal.digests.noteDigests(index < 500 ? index : 2 ** 23 + index, digest)
     await journal.checkpoint()
     const { write } = place.calls
     expect(write).toBeLessThan(12)
@@ -364,7 +367,7 @@ describe('what a journal costs', () => {
     const journal = await openJournal(place, { ...options, size: 2 ** 36 })
     const digest = new Uint8Array(16).fill(1)
     for (let run = 0; run < 4096; run++) {
-      for (let block = 0; block < 16; block++) journal.digests.noteDigest(order(run) * 16 + block, digest)
+      for (let block = 0; block < 16; block++) journal.digests.noteDigests(order(run) * 16 + block, digest)
       if (run % 4 === 3) await journal.checkpoint(run % 64 === 63 ? { flush: async () => {} } : {})
     }
     expect(written / (4096 * 2 ** 20)).toBeLessThan(0.001)
