@@ -1,5 +1,5 @@
 import { StorageError } from '../errors/storage-error.ts'
-import { cancel, commit, prepare, receive } from '../migration/journal/ownership.ts'
+import { cancel, commit, type Ownership, prepare, receive } from '../migration/journal/ownership.ts'
 import type { WaitingCache } from '../modules/waiting-cache.ts'
 import type { Connection } from '../protocol/connection.ts'
 import type { HandOverParty } from '../protocol/hand-over-requests.ts'
@@ -67,6 +67,7 @@ export class ArrivingSession implements HandOverParty {
     const id = digestText(packet.migrationId)
     const isOurs = journal.ownership?.migration?.id === id
     const proof = { session: this.#connection.session, diskId: packet.diskId, epoch: packet.epoch }
+    if (journal.ownership?.origin?.id === id) return this.#tellOrigin(journal.ownership, packet)
     if (packet.token.type === 'key') {
       const key = digestText(packet.token.key)
       if (isOurs && journal.ownership?.migration?.key !== key) throw this.#stranger()
@@ -81,7 +82,7 @@ export class ArrivingSession implements HandOverParty {
     }
     const { diskId, state, epoch, migration, missing, forced } = journal.ownership!
     if (diskId !== digestText(packet.diskId) || migration!.nextEpoch !== packet.epoch + 1) {
-      throw new StorageError('MALFORMED', 'The peer goes on with another disk or epoch than it began with.')
+      throw anotherDisk()
     }
     this.#began = true
     this.#mayBeIncomplete = packet.mayBeIncomplete
@@ -92,6 +93,26 @@ export class ArrivingSession implements HandOverParty {
     const mac = await proveMigration(idBytes(migration!.key), { ...proof, role: 'destination' })
     const hasClaims = state === 'owner' ? missing === true : journal.digests.knownBlocks > 0
     return { state: arrivalState(state), hasClaims, epoch, mac }
+  }
+
+  /** The disk came from this peer, who never heard so, and its owner has begun another migration since: the peer needs to hear nothing more. */
+  async #tellOrigin(ownership: Ownership, packet: Begin): Promise<Omit<BeginResponse, 'kind'>> {
+    const { diskId, epoch, origin, forced } = ownership
+    const proof = { session: this.#connection.session, diskId: packet.diskId, epoch: packet.epoch }
+    const key = idBytes(origin!.key)
+    const isProven =
+      packet.token.type === 'proof' &&
+      sameProof(await proveMigration(key, { ...proof, role: 'source' }), packet.token.mac)
+    if (!isProven) throw this.#stranger()
+    if (diskId !== digestText(packet.diskId) || origin!.nextEpoch !== packet.epoch + 1) throw anotherDisk()
+    // It was said to be gone for good.
+    if (forced && !packet.isReleased) this.#disk.stop()
+    return {
+      state: 'owner',
+      hasClaims: false,
+      epoch,
+      mac: await proveMigration(key, { ...proof, role: 'destination' }),
+    }
   }
 
   async readDigests(level: DigestLevel, first: number, count: number): Promise<Uint8Array> {
@@ -239,6 +260,10 @@ export class ArrivingSession implements HandOverParty {
     this.#connection.rw.fail(error)
     return error
   }
+}
+
+function anotherDisk(): StorageError {
+  return new StorageError('MALFORMED', 'The peer goes on with another disk or epoch than it began with.')
 }
 
 function arrivalState(state: 'owner' | 'receiving' | 'prepared' | 'released' | 'gone'): ArrivalState {

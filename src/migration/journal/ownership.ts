@@ -35,6 +35,11 @@ export interface Ownership {
   readonly blockSize: number
   /** The migration under way; of an owner that received the disk, the one it came by, until it moves on. */
   readonly migration?: MigrationIdentity
+  /**
+   * The migration by which the disk came here before its owner began another one: whoever gave it away then may not have heard how that ended, and is told
+   * by who knows its key.
+   */
+  readonly origin?: MigrationIdentity
   /** The root agreed at the hand-over, 32 hexadecimal characters. */
   readonly root?: string
   /** Of `prepared` and `owner`: blocks were still at the source when it was handed over, and are not known to have arrived. */
@@ -79,7 +84,15 @@ export function mayWrite(ownership: Ownership): boolean {
 export function begin(ownership: Ownership, migration: Pick<MigrationIdentity, 'id' | 'key'>): Ownership {
   if (ownership.state !== 'owner' || ownership.missing) throw refused('begin', ownership)
   const { id, key } = migration
-  return { ...bare(ownership), ...kept(ownership), migration: { id, key, nextEpoch: ownership.epoch + 1 } }
+  const { epoch } = ownership
+  // One that was given up has nobody who waits to hear of it.
+  const origin = isUnderWay(ownership) ? ownership.origin : (ownership.migration ?? ownership.origin)
+  return {
+    ...bare(ownership),
+    ...kept(ownership),
+    ...(origin ? { origin } : {}),
+    migration: { id, key, nextEpoch: epoch + 1 },
+  }
 }
 
 /**
@@ -100,7 +113,9 @@ export function receive(
   if (before?.diskId === disk.diskId && epoch < highestEpoch(before)) throw refused('receive', before)
   const { id, key } = migration
   const { diskId, size, blockSize } = disk
-  return { diskId, epoch, state: 'receiving', size, blockSize, migration: { id, key, nextEpoch: epoch + 1 } }
+  const origin = before?.diskId === diskId ? before.origin : undefined
+  const record: Ownership = { diskId, epoch, state: 'receiving', size, blockSize, ...(origin ? { origin } : {}) }
+  return { ...record, migration: { id, key, nextEpoch: epoch + 1 } }
 }
 
 /** Destination: everything that was agreed is here and flushed. Again: takes over what was agreed last. */
@@ -222,8 +237,8 @@ function highestEpoch({ epoch, state, migration }: Ownership): number {
 }
 
 /** What no transition changes. */
-function bare({ diskId, epoch, state, size, blockSize }: Ownership): Ownership {
-  return { diskId, epoch, state, size, blockSize }
+function bare({ diskId, epoch, state, size, blockSize, origin }: Ownership): Ownership {
+  return { diskId, epoch, state, size, blockSize, ...(origin ? { origin } : {}) }
 }
 
 /** What an owner keeps while it owns. */

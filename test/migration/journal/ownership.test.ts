@@ -203,6 +203,25 @@ describe('reconcile', () => {
     expect(own.reconcile(fresh, { ...receiving, size: 8192 })).toBe('conflict')
   })
 
+  it('remembers how a disk came while its owner begins others, and gives it on', () => {
+    const came = own.commit(own.prepare(receiving, {}))
+    const second = { id: '2'.repeat(32), key: 'd'.repeat(32) }
+    const third = { id: '3'.repeat(32), key: 'e'.repeat(32) }
+    const origin = { ...migration, nextEpoch: 2 }
+    const moving = own.begin(came, second)
+    for (const record of [moving, own.begin(moving, third), own.cancel(moving), own.begin(own.cancel(moving), third)]) {
+      expect(record.origin).toEqual(origin)
+    }
+    const given = own.acknowledge(own.release(moving))
+    expect(given.origin).toEqual(origin)
+    const back = own.receive(given, disk, 3, third)
+    expect(back.origin).toEqual(origin)
+    // Now it came another way.
+    expect(own.begin(own.commit(own.prepare(back, {})), second).origin).toEqual({ ...third, nextEpoch: 4 })
+    expect(own.receive(given, { ...disk, diskId: '9'.repeat(32) }, 3, third).origin).toBeUndefined()
+    expect(own.begin(own.ownDisk(disk), migration).origin).toBeUndefined()
+  })
+
   it('says the word only within one migration', () => {
     expect(own.reconcile(released, own.prepare(own.receive(undefined, disk, 1, other), {}))).toBe('conflict')
   })

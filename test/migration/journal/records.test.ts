@@ -35,6 +35,10 @@ const owned: Readonly<Record<string, Ownership>> = {
   'an owner that received': commit(prepare(receiving, { root: '0'.repeat(32) })),
   'an owner that settles': complete(commit(prepare(receiving, { missing: true }))),
   'a forced owner': takeOver(receiving),
+  'an owner that moves what came to it': begin(commit(prepare(receiving, {})), {
+    id: '7'.repeat(32),
+    key: '8'.repeat(32),
+  }),
 }
 
 describe('the record of an ownership', () => {
@@ -54,20 +58,31 @@ describe('the record of an ownership', () => {
       'cccccccccccccccccccccccccccccccc', // key
       '01000000 00010000', // next epoch
       '99999999999999999999999999999999', // root
+      '00'.repeat(40), // no origin
     ]
     expect(bytes).toBe(drawn.join('').replaceAll(' ', ''))
+    const moving = Buffer.from(encodeOwnership(owned['an owner that moves what came to it']!)).toString('hex')
+    const origin = [
+      'fedcba9876543210fedcba9876543210', // migration
+      'cccccccccccccccccccccccccccccccc', // key
+      '01000000 00010000', // next epoch
+    ]
+    expect(moving.slice(0, 4)).toBe('0021') // owner; migration, origin
+    expect(moving.slice(2 * 94)).toBe(origin.join('').replaceAll(' ', ''))
   })
 
   it('has one form only: what it never writes is nothing', () => {
     const bytes = encodeOwnership(ownDisk(disk))
     for (const [at, value] of [
       [0, 5],
-      [1, 32],
+      [1, 64],
       [1, 2],
       [40, 1],
       [60, 1],
       [72, 1],
       [90, 1],
+      [100, 1],
+      [130, 1],
       [25, 255],
       [33, 255],
     ] as const) {
