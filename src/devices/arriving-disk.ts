@@ -257,6 +257,7 @@ export class ArrivingDisk implements SessionDisk {
     }
     return {
       provider: face,
+      writeChecked: (data, offset, tags) => face.writeChecked(data, offset, tags),
       invalidate: (blocks) => face.invalidate(blocks),
       available: () => {
         throw new StorageError('NOT_SUPPORTED', 'What is here already is kept only where it is claimed.')

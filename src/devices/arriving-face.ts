@@ -1,6 +1,8 @@
 import { Bitfield } from '../bitfield/bitfield.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { WaitingCache } from '../modules/waiting-cache.ts'
+import { matchTags } from '../protocol/packets/write-checked.ts'
+import { DIGEST_BYTES } from '../storage/block-hasher.ts'
 import type { IoOptions } from '../storage/provider.ts'
 import { StorageWrapper } from '../storage/wrapper.ts'
 import { Checkpoints } from './checkpoints.ts'
@@ -59,6 +61,23 @@ export class ArrivingFace extends StorageWrapper {
     })
   }
 
+  /**
+   * As `writeAt`, for whole blocks with their tags: nothing of them is stored, shown to whoever waits or known unless all are what their tags say.
+   * @throws StorageError `DAMAGED`
+   */
+  async writeChecked(data: Uint8Array, offset: number, tags: Uint8Array): Promise<number> {
+    this.#checkAdmission()
+    const { digests } = this.#journal
+    const hashed = digests.hash(data)
+    if (!matchTags(tags, hashed)) throw new StorageError('DAMAGED', undefined, { context: { offset } })
+    return this.#write({ offset, length: data.length }, async (from, to) => {
+      await this.inner.writeAt(data.subarray(from - offset, to - offset), from)
+      const at = (byte: number) => Math.ceil((byte - offset) / this.#blockSize) * DIGEST_BYTES
+      digests.noteDigests(from / this.#blockSize, hashed.subarray(at(from), at(to)))
+      this.#checkpoints.passed(to - from)
+    })
+  }
+
   /** What is known is told with it: else all of it would be told for the first time when the writer waits. */
   override flush(): Promise<void> {
     return this.#journal.checkpoint({ flush: () => this.inner.flush() })
@@ -97,9 +116,7 @@ export class ArrivingFace extends StorageWrapper {
     { offset, length }: { offset: number; length: number },
     store: (from: number, to: number) => Promise<void>,
   ): Promise<number> {
-    if (this.#admission === 'closed') {
-      throw new StorageError('LOCKED', 'No blocks are taken now: the disk is being handed over, or was.')
-    }
+    this.#checkAdmission()
     this.#running++
     try {
       if (this.#forgetting) await this.#forgetting
@@ -113,6 +130,11 @@ export class ArrivingFace extends StorageWrapper {
       this.#running--
       if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve()
     }
+  }
+
+  #checkAdmission(): void {
+    if (this.#admission !== 'closed') return
+    throw new StorageError('LOCKED', 'No blocks are taken now: the disk is being handed over, or was.')
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { Bitfield } from '../bitfield/bitfield.ts'
 import type { ToProtocol } from '../protocol/to-protocol.ts'
-import type { IoOptions } from '../storage/provider.ts'
+import type { BlockIoOptions } from '../storage/provider.ts'
 import { StorageWrapper } from '../storage/wrapper.ts'
 
 /**
@@ -28,7 +28,7 @@ export class OrderedDestination extends StorageWrapper<ToProtocol> {
     return told
   }
 
-  override async writeAt(data: Uint8Array, offset: number, options?: IoOptions): Promise<number> {
+  override async writeAt(data: Uint8Array, offset: number, options?: BlockIoOptions): Promise<number> {
     if (this.#waits && this.#telling) await this.#telling
     return this.inner.writeAt(data, offset, options)
   }

@@ -4,7 +4,7 @@ import { moveRest } from '../migration/move-rest.ts'
 import { AnyBlockOrder } from '../orders/any-block-order.ts'
 import { PRIORITY_REQUESTS } from '../orders/limits.ts'
 import { PriorityBlockOrder } from '../orders/priority-block-order.ts'
-import type { Connection } from '../protocol/connection.ts'
+import { type Connection, FEATURE } from '../protocol/connection.ts'
 import { createNonce } from '../protocol/secret-proof.ts'
 import { ToProtocol } from '../protocol/to-protocol.ts'
 import { BlockDigests } from '../storage/block-digests.ts'
@@ -299,7 +299,7 @@ export class SendingDisk {
     return this.#order
   }
 
-  #device({ rw }: Connection, name: string, order: PriorityBlockOrder): ToProtocol {
+  #device({ rw, shared }: Connection, name: string, order: PriorityBlockOrder): ToProtocol {
     const { size, blockSize } = this.#source
     const forEachBlock = (offset: number, length: number, visit: (block: number) => void) => {
       const end = Math.min(order.numBlocks, Math.ceil((offset + length) / blockSize))
@@ -310,6 +310,7 @@ export class SendingDisk {
       size,
       blockSize,
       name,
+      checks: (shared & FEATURE.check) !== 0,
       needAt: (offset, length) =>
         forEachBlock(offset, length, (block) => {
           if (!this.#asked) order.prioritise(block)

@@ -1,7 +1,8 @@
 import type { HandOverRequests } from '../protocol/hand-over-requests.ts'
 import type { BlockRange } from '../protocol/packets/keep.ts'
 import type { BlockDigests } from '../storage/block-digests.ts'
-import type { IoOptions, StorageProvider } from '../storage/provider.ts'
+import { DIGEST_BYTES } from '../storage/block-hasher.ts'
+import type { BlockIoOptions, IoOptions, StorageProvider } from '../storage/provider.ts'
 import type { Checkpoints } from './checkpoints.ts'
 import type { OrderedDestination } from './ordered-destination.ts'
 
@@ -42,10 +43,12 @@ export class SendingFace implements StorageProvider {
   async writeAt(data: Uint8Array, offset: number, options?: IoOptions): Promise<number> {
     const { digests } = this.#parts
     const start = offset / this.#blockSize
-    const kept = this.#kept(start, data)
-    if (kept.length === 0) await this.#send(data, offset, options)
-    else await this.#sendTheRest(data, offset, { kept, options })
-    digests.note(start, data)
+    // Before it is sent: it travels beside the data.
+    const hashed = digests.hash(data)
+    const kept = this.#kept(start, hashed)
+    if (kept.length === 0) await this.#send(data, offset, { ...options, digests: hashed })
+    else await this.#sendTheRest(data, offset, { kept, options: { ...options, digests: hashed } })
+    digests.noteDigests(start, hashed)
     this.#parts.checkpoints.passed(data.length)
     return data.length
   }
@@ -69,15 +72,16 @@ export class SendingFace implements StorageProvider {
   cancelWrites(): void {}
 
   /** Blocks of this write that the destination holds as they are; each claim is looked at once. */
-  #kept(start: number, data: Uint8Array): BlockRange[] {
+  #kept(start: number, hashed: Uint8Array): BlockRange[] {
     const { claims } = this.#parts
     if (!claims || claims.knownBlocks === 0) return []
     const ranges: { first: number; count: number }[] = []
-    const end = start + Math.ceil(data.length / this.#blockSize)
+    const end = start + hashed.length / DIGEST_BYTES
     for (let block = start; block < end; block++) {
-      if (!claims.isKnown(block)) continue
-      const at = (block - start) * this.#blockSize
-      const isSame = claims.tree.firstMismatch(block, data.subarray(at, at + this.#blockSize)) < 0
+      const claim = claims.digestAt(block)
+      if (!claim) continue
+      const at = (block - start) * DIGEST_BYTES
+      const isSame = claim.every((byte, index) => byte === hashed[at + index])
       claims.forget(block, 1)
       if (!isSame) continue
       const last = ranges.at(-1)
@@ -90,14 +94,19 @@ export class SendingFace implements StorageProvider {
   async #sendTheRest(
     data: Uint8Array,
     offset: number,
-    { kept, options }: { kept: readonly BlockRange[]; options: IoOptions | undefined },
+    { kept, options }: { kept: readonly BlockRange[]; options: BlockIoOptions & { digests: Uint8Array } },
   ): Promise<void> {
     const calls: Promise<void>[] = [this.#parts.requests.keep(kept)]
     let from = offset
     const end = offset + data.length
     for (const { first, count } of [...kept, { first: Math.ceil(end / this.#blockSize), count: 0 }]) {
       const to = Math.min(end, first * this.#blockSize)
-      if (from < to) calls.push(this.#send(data.subarray(from - offset, to - offset), from, options))
+      if (from < to) {
+        const part = data.subarray(from - offset, to - offset)
+        const at = (block: number) => (block - offset / this.#blockSize) * DIGEST_BYTES
+        const digests = options.digests.subarray(at(from / this.#blockSize), at(Math.ceil(to / this.#blockSize)))
+        calls.push(this.#send(part, from, { ...options, digests }))
+      }
       from = (first + count) * this.#blockSize
       this.blocksKept += count
     }
@@ -106,7 +115,7 @@ export class SendingFace implements StorageProvider {
     if (failed) throw failed.reason
   }
 
-  async #send(data: Uint8Array, offset: number, options: IoOptions | undefined): Promise<void> {
+  async #send(data: Uint8Array, offset: number, options: BlockIoOptions): Promise<void> {
     await this.#parts.to.writeAt(data, offset, options)
   }
 }

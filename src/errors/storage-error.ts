@@ -8,6 +8,7 @@ export const ERROR_CODES = {
   CLOSED: 'The storage was closed; open it again.',
   CONNECTION_LOST: 'The browser dropped the database connection and reopening it failed; retry, then reload the page.',
   CORRUPT: 'Stored data does not have the expected form; check that the name or path belongs to this disk.',
+  DAMAGED: 'Data was damaged on its way, and refused; it is sent again a few times.',
   DEADLINE_EXCEEDED:
     'The migration would end after its deadline; allow more time, or hand over before all blocks have moved.',
   DID_NOT_CONVERGE: 'The writer dirties blocks faster than they move; slow it down or allow a longer pause.',

@@ -9,6 +9,7 @@ import type { Event } from './packets/event.ts'
 import { expandWrite } from './packets/expand-write.ts'
 import type { Packet } from './packets/packet.ts'
 import type { WriteAt } from './packets/write-at.ts'
+import { TAG_BYTES, type WriteChecked } from './packets/write-checked.ts'
 import { failureOf } from './peer-error.ts'
 import type { ProtocolRW, SendOptions } from './protocol-rw.ts'
 import { WriteAcks } from './write-acks.ts'
@@ -17,6 +18,11 @@ import { WriteAcks } from './write-acks.ts'
 export interface ArrivingDevice {
   /** Takes what is written and answers reads; as large as was announced. */
   readonly provider: StorageProvider
+  /**
+   * Stores whole blocks that are what their tags say, see `write-checked`, and nothing else. Without it they are not looked at.
+   * @throws StorageError `DAMAGED`, and what `writeAt` throws
+   */
+  readonly writeChecked?: (data: Uint8Array, offset: number, tags: Uint8Array) => Promise<number>
   /** The source wrote these blocks after it sent them. */
   readonly invalidate?: (blocks: Uint32Array) => Promise<void> | void
   /** The source says that this range is here already. */
@@ -113,6 +119,12 @@ export class FromProtocol {
         return this.#answered(packet, id, (device) => {
           const { generation, write } = packet
           return this.#write(device, write, { id, generation })
+        })
+      case 'write-checked':
+        return this.#answered(packet, id, async (device) => {
+          await this.#storeChecked(device, packet)
+          this.#acks.add(id, packet.data.length)
+          return undefined
         })
       case 'write-at-with-map':
         return this.#answered(packet, id, async ({ provider }) => {
@@ -229,6 +241,24 @@ export class FromProtocol {
     })
   }
 
+  async #storeChecked({ provider, writeChecked }: ArrivingDevice, packet: WriteChecked): Promise<void> {
+    const { generation, offset, tags, data } = packet
+    const { blockSize } = this.#info!
+    const end = offset + data.length
+    const isWhole = offset % blockSize === 0 && (data.length % blockSize === 0 || end === provider.size)
+    if (!isWhole || tags.length !== Math.ceil(data.length / blockSize) * TAG_BYTES) {
+      throw new StorageError('MALFORMED', 'The peer checks something other than blocks.', { context: { offset } })
+    }
+    await this.#arrive(provider, { offset, length: data.length, generation }, async (from, to) => {
+      const part = data.subarray(from - offset, to - offset)
+      const first = ((from - offset) / blockSize) * TAG_BYTES
+      const count = Math.ceil(part.length / blockSize)
+      if (!writeChecked) await writeAll(provider, part, from)
+      else
+        checkCount(await writeChecked(part, from, tags.subarray(first, first + count * TAG_BYTES)), from, part.length)
+    })
+  }
+
   #zero(
     provider: StorageProvider,
     { offset, length }: { offset: number; length: number },
@@ -298,6 +328,7 @@ export class FromProtocol {
 const CHANGING: ReadonlySet<Packet['kind']> = new Set([
   'write-at',
   'write-newer',
+  'write-checked',
   'write-at-with-map',
   'dirty-list',
   'event',

@@ -16,12 +16,13 @@ export const PROTOCOL_VERSION = 1
 /**
  * What a side may want or can do, as bits of a hello.
  *
- * `compare`: a peer may come to compare a disk with another by hashes, and maybe to repair it. `guard`: heads of frames carry checksums.
+ * `compare`: a peer may come to compare a disk with another by hashes, and maybe to repair it. `guard`: heads of frames carry checksums. `check`: it
+ * looks at the tags of blocks before it stores them, see `write-checked`.
  */
-export const FEATURE = { compare: 1, guard: 2 } as const
+export const FEATURE = { compare: 1, guard: 2, check: 4 } as const
 
 /** What this code does with every peer that does it, too. */
-const COMMON_FEATURES = FEATURE.guard
+const COMMON_FEATURES = FEATURE.guard | FEATURE.check
 
 /** Who shakes hands. */
 export interface HandshakeOptions {

@@ -8,6 +8,7 @@ const DATA_COMMANDS: ReadonlySet<number> = new Set([
   COMMAND.writeAt,
   COMMAND.writeAtWithMap,
   COMMAND.writeNewer,
+  COMMAND.writeChecked,
   COMMAND.readAtResponse,
   COMMAND.readByHashResponse,
   COMMAND.padding,

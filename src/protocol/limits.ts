@@ -39,6 +39,9 @@ export const PAYLOAD_GROWTH = 4
 /** Block numbers in one list: as many as fill a frame. Longer lists are sent in parts. */
 export const LISTED_BLOCKS = 2 ** 22
 
+/** Tags of blocks in one write: the largest payload in blocks of 512 bytes, which are the smallest. They stay a view of what came. */
+export const LISTED_TAGS = 2 ** 15
+
 /** Identifiers in one `remove-from-map`: as many as fill a frame. */
 export const REMOVED_IDS = 2 ** 21
 

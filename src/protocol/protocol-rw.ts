@@ -314,7 +314,7 @@ export class ProtocolRW {
       const cost = requestCost(packet, payload.length)
       const handler = this.#handlers.get(dev)
       // Of other requests some parts may be kept, a nonce or a digest; and only writes are large.
-      const isWrite = packet.kind === 'write-at' || packet.kind === 'write-newer'
+      const isWrite = BULK.has(packet.kind)
       const request = { dev, packet, id, cost, payload, ...(over && isWrite ? { over } : {}) }
       if (handler) this.#load.run(cost, () => this.#work(handler, request))
       else this.#keepEarly(request)
@@ -381,6 +381,9 @@ export class ProtocolRW {
     this.#resolveEnded(ended)
   }
 }
+
+/** Large requests of which nothing is kept when they have been handled. */
+const BULK: ReadonlySet<Packet['kind']> = new Set(['write-at', 'write-newer', 'write-checked'])
 
 function abortable<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
   return new Promise((resolve, reject) => {

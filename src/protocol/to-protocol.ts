@@ -1,7 +1,8 @@
 import type { Bitfield } from '../bitfield/bitfield.ts'
 import { checkInteger } from '../errors/invalid-argument-error.ts'
 import { StorageError } from '../errors/storage-error.ts'
-import type { IoOptions, StorageProvider } from '../storage/provider.ts'
+import { DIGEST_BYTES } from '../storage/block-hasher.ts'
+import type { BlockIoOptions, IoOptions, StorageProvider } from '../storage/provider.ts'
 import { checkSize, clipLength } from '../storage/range.ts'
 import {
   DIRTY_LIST_BLOCKS,
@@ -15,10 +16,11 @@ import type { Event } from './packets/event.ts'
 import type { Packet } from './packets/packet.ts'
 import type { DigestLevel, ReadDigests } from './packets/read-digests.ts'
 import type { WriteAtBytes } from './packets/write-at.ts'
+import { TAG_BYTES, tagsOf } from './packets/write-checked.ts'
 import { failureOf, peerError } from './peer-error.ts'
 import type { ProtocolRW, SendOptions } from './protocol-rw.ts'
 
-/** Longest head of a write of ours. */
+/** Longest head of a write of ours, without the tags of its blocks. */
 const HEAD_BYTES = SMALLEST_PAYLOAD_BYTES % 2 ** 16
 
 /** The device a {@link ToProtocol} stands for, and who hears what the peer asks of us. */
@@ -31,6 +33,8 @@ export interface RemoteDevice {
   readonly name: string
   /** Text of one device in Silo's configuration language; Go device groups insist on it. Default: empty. */
   readonly schema?: string
+  /** Whether the peer checks blocks as they arrive, `FEATURE.check`: then digests that come with a write travel beside it. Default: false. */
+  readonly checks?: boolean
   /** The peer waits for this range: it should be sent next. */
   readonly needAt?: (offset: number, length: number) => void
   /** The peer has written this range itself: it need not be sent. */
@@ -89,11 +93,12 @@ export class ToProtocol implements StorageProvider {
     return length
   }
 
-  async writeAt(data: Uint8Array, offset: number, options: IoOptions = {}): Promise<number> {
+  async writeAt(data: Uint8Array, offset: number, options: BlockIoOptions = {}): Promise<number> {
     const length = this.#clip(offset, data.length)
     const { blockSize } = this.#device
     // Whole blocks: a part of one makes nothing present at the peer.
-    const step = Math.max(1, Math.floor(Math.min(this.#rw.requestBytes, this.#largestData) / blockSize)) * blockSize
+    const most = Math.min(this.#rw.requestBytes / blockSize, this.#largestData / (blockSize + TAG_BYTES))
+    const step = Math.max(1, Math.floor(most)) * blockSize
     if (length > 0 && length <= step) {
       await this.#writeData(length === data.length ? data : data.subarray(0, length), offset, options)
       return length
@@ -102,7 +107,15 @@ export class ToProtocol implements StorageProvider {
     const departs = options.departs && lastOf(Math.ceil(length / step), options.departs)
     for (let from = 0; from < length; from += step) {
       const piece = data.subarray(from, Math.min(length, from + step))
-      pieces.push(this.#writeData(piece, offset + from, departs ? { ...options, departs } : options))
+      const { digests } = options
+      const first = (from / blockSize) * DIGEST_BYTES
+      pieces.push(
+        this.#writeData(piece, offset + from, {
+          ...options,
+          ...(departs ? { departs } : {}),
+          ...(digests ? { digests: digests.subarray(first, first + (step / blockSize) * DIGEST_BYTES) } : {}),
+        }),
+      )
     }
     // All of them, also after a failure: the data is borrowed until the last piece has left.
     await allSettled(pieces)
@@ -211,16 +224,25 @@ export class ToProtocol implements StorageProvider {
     target.set(answer.data.subarray(0, answer.bytes))
   }
 
-  #writeData(data: Uint8Array, offset: number, { signal, departs }: IoOptions): Promise<void> {
+  #writeData(data: Uint8Array, offset: number, { signal, departs, digests }: BlockIoOptions): Promise<void> {
     const options: SendOptions = { urgent: this.#isNeeded(offset, data.length) }
     if (signal) options.signal = signal
     if (departs) options.departs = departs
+    if (digests && this.#device.checks) {
+      const tags = tagsOf(digests)
+      const packet = { kind: 'write-checked', generation: this.#generation, offset, tags, data } as const
+      return this.#stored(packet, data.length, options)
+    }
     return this.#write({ kind: 'write-at', form: 'data', offset, data }, data.length, options)
   }
 
-  async #write(write: WriteAtBytes, length: number, options: SendOptions): Promise<void> {
+  #write(write: WriteAtBytes, length: number, options: SendOptions): Promise<void> {
     const isNewer = this.#generation > 0 && this.#rw.dialect !== 'silo'
     const packet: Packet = isNewer ? { kind: 'write-newer', generation: this.#generation, write } : write
+    return this.#stored(packet, length, options)
+  }
+
+  async #stored(packet: Packet, length: number, options: SendOptions): Promise<void> {
     const answer = await this.#answer(packet, 'WRITE_FAILED', options)
     if (answer.kind === 'acks') return
     // The count has 32 bits on the wire.

@@ -124,6 +124,10 @@ export class TwoMachines {
   /** Bytes that the source has put on the wire. */
   bytesSent = 0
   struck = false
+  /** What becomes of a piece that the source sends. */
+  onTheWay: (part: Uint8Array) => Uint8Array = (part) => part
+  /** Bits of `FEATURE` that the destination does not know. */
+  olderDestination = 0
 
   constructor(random: Random, blocks = BLOCKS) {
     this.#random = random
@@ -195,13 +199,17 @@ export class TwoMachines {
           const isDue = blow?.send === sends || (blow?.bytes !== undefined && this.bytesSent >= blow.bytes)
           if (blow?.at === at && isDue && !this.struck) strike()
           if (at === 'source') for (const part of parts) this.bytesSent += part.length
-          return channel.send(parts)
+          return channel.send(at === 'source' ? parts.map(this.onTheWay) : parts)
         },
       }
     }
     const [near, far] = await Promise.all([
       openConnection([counted(a, 'source')], { role: 'dialer', clock: this.clock }),
-      openConnection([counted(b, 'destination')], { role: 'listener', clock: this.clock }),
+      openConnection([counted(b, 'destination')], {
+        role: 'listener',
+        clock: this.clock,
+        without: this.olderDestination,
+      }),
     ])
     return { near, far }
   }

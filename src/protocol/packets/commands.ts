@@ -44,6 +44,7 @@ export const COMMAND = {
   commit: 0x4b,
   cancel: 0x4c,
   complete: 0x4d,
+  writeChecked: 0x4e,
   ping: 0x60,
   padding: 0x61,
 

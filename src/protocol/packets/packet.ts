@@ -131,6 +131,7 @@ import {
   type WriteAtResponseError,
 } from './write-at-response.ts'
 import { decodeWriteAtWithMap, encodeWriteAtWithMap, type WriteAtWithMap } from './write-at-with-map.ts'
+import { decodeWriteChecked, encodeWriteChecked, type WriteChecked } from './write-checked.ts'
 import { decodeWriteNewer, encodeWriteNewer, type WriteNewer } from './write-newer.ts'
 
 /** What is asked or told. */
@@ -156,6 +157,7 @@ export type RequestPacket =
   | Acks
   | Root
   | WriteNewer
+  | WriteChecked
   | Begin
   | ReadDigests
   | Keep
@@ -223,6 +225,7 @@ const DECODERS: { readonly [Command in (typeof COMMAND)[keyof typeof COMMAND]]: 
   [COMMAND.acks]: decodeAcks,
   [COMMAND.root]: decodeRoot,
   [COMMAND.writeNewer]: decodeWriteNewer,
+  [COMMAND.writeChecked]: decodeWriteChecked,
   [COMMAND.begin]: decodeBegin,
   [COMMAND.beginResponse]: decodeBeginResponse,
   [COMMAND.readDigests]: decodeReadDigests,
@@ -276,6 +279,7 @@ const ENCODERS: { readonly [Kind in Packet['kind']]: (packet: Extract<Packet, { 
   acks: encodeAcks,
   root: encodeRoot,
   'write-newer': encodeWriteNewer,
+  'write-checked': encodeWriteChecked,
   begin: encodeBegin,
   'begin-response': encodeBeginResponse,
   'read-digests': encodeReadDigests,

@@ -74,6 +74,7 @@ export const ourPackets: readonly Packet[] = [
     hasSecret: true,
     nonce: id(13),
   },
+  { kind: 'write-checked', generation: 0, offset: 4096, tags: id(14, 8), data },
   { kind: 'write-newer', generation: 2, write: { kind: 'write-at', form: 'data', offset: 4096, data } },
   {
     kind: 'write-newer',

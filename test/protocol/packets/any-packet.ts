@@ -13,6 +13,7 @@ const length = fc.integer({ min: 0, max: 0x7fffffff })
 const u64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
 const data = fc.uint8Array({ maxLength: 40 })
 const hash = fc.uint8Array({ minLength: 32, maxLength: 32 })
+const tag = fc.uint8Array({ minLength: 8, maxLength: 8 })
 const id = fc.uint8Array({ minLength: 16, maxLength: 16 })
 const root = fc.option(id, { nil: undefined })
 const text = fc.string({ unit: 'grapheme', maxLength: 20 })
@@ -33,6 +34,13 @@ export const anyPacket: fc.Arbitrary<Packet> = fc.oneof(
     ),
   }),
   fc.record({ kind: write, form: fc.constant('data'), offset: u53, data }),
+  fc.record({
+    kind: fc.constant('write-checked'),
+    generation: u32,
+    offset: u53,
+    tags: fc.array(tag, { maxLength: 4 }).map((list) => Uint8Array.from(list.flatMap((one) => [...one]))),
+    data,
+  }),
   fc.record({
     kind: fc.constant('write-newer'),
     generation: size,
