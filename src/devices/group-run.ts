@@ -125,6 +125,7 @@ export class GroupRun {
     if (bytes > 0) this.#msPerByte = (sentAt - startedAt) / bytes
     await this.#together(members, (member) => member.options.destination.flush())
     this.#flushMs = this.#clock.now() - sentAt
+    await this.#together(members, async (member) => member.options.source.scan?.())
   }
 
   #startRound(members: readonly GroupMember[]): Promise<void> {
