@@ -34,7 +34,7 @@ export function guestPlugin(folder: string): Plugin {
       const names = folder === '' ? [] : await readdir(folder).catch(() => [])
       if (names.length === 0) return
       await mkdir(join(outDir, 'guest'), { recursive: true })
-      for (const name of names) await copyFile(join(folder, name), join(outDir, 'guest', name))
+      for (const name of names) if (name !== 'disk.img') await copyFile(join(folder, name), join(outDir, 'guest', name))
     },
   }
 }
