@@ -17,7 +17,7 @@ export const FLOORS: readonly (readonly string[])[] = [
   ['adapters', 'backup'],
 ]
 
-const ENTRIES = ['src/index.ts', 'src/peer.ts', 'src/node.ts']
+const ENTRIES = ['src/index.ts', 'src/peer.ts', 'src/node.ts', 'src/sqlite.ts']
 
 /** The room of a file in `src/`, or undefined for the entries and what lies outside. */
 function roomOf(path: string): string | undefined {

@@ -1,0 +1,29 @@
+const KiB = 1024
+const MiB = 1024 * KiB
+
+/** Where the database begins: a multiple of every page size, so that a page lies within one block and one record of a storage. */
+export const DATABASE_START = 64 * KiB
+
+/** Smallest disk: head, a database of a few tables and its journal. */
+export const SMALLEST_DISK = 256 * KiB
+
+/** Neighbouring writes that are gathered into one: a call of OPFS costs some 50 µs at any length, and SQLite writes a journal in pieces of 4 bytes. */
+export const GATHER_BYTES = 256 * KiB
+
+/** Bytes of writes under way in a storage that answers later, before SQLite waits for them. */
+export const BYTES_UNDER_WAY = 8 * MiB
+
+/** A journal is checked in pieces of this size: as much of it is kept in memory. */
+export const JOURNAL_PIECE = 64 * KiB
+
+/** Least room for a journal: it moves when it must become larger, and leaves what it wrote behind, so it starts large enough for most. */
+export const SMALLEST_JOURNAL = 1 * MiB
+
+/** Bytes of a block of a database that moves: what is marked dirty by a write to any part of it. */
+export const MOVE_BLOCK = 64 * KiB
+
+/** Bytes of one step of an import or an export. */
+export const COPY_BYTES = 1 * MiB
+
+/** Turns that a connection which waited for a lock has for taking it, before the next one is told. */
+export const TURNS_TO_TAKE_A_LOCK = 8

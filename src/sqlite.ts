@@ -1,0 +1,7 @@
+/**
+ * SQLite databases on our disks: a file system for wa-sqlite over any storage, and databases that move while they are used.
+ * Apart from `index.ts`, so that a page without a database does not pay for it. Needs the optional peer `@journeyapps/wa-sqlite`.
+ */
+export { SqliteDisk, type SqliteDiskOptions } from './adapters/sqlite/sqlite-disk.ts'
+export { chooseBuild, type SqliteBuild, type SqliteModule } from './adapters/sqlite/sqlite-module.ts'
+export { SqliteVfs, type SqliteVfsOptions } from './adapters/sqlite/sqlite-vfs.ts'
