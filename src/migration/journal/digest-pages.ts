@@ -17,8 +17,14 @@ const BODY_BYTES = 8 + 2 * BITS_BYTES + SLICE_DIGEST_BYTES
 /** Bytes of a stored slice. */
 export const SLICE_BYTES = BODY_BYTES + DIGEST_BYTES
 
+/** Places of each slice: the last one known to be durable, the last one written, and one to write to. */
+const PLACES = 3
+
+/** Bytes of one place of all slices of a page. */
+const PLACE_BYTES = PAGE_SLICES * SLICE_BYTES
+
 /** Bytes of the slices of a whole page. */
-export const STORED_PAGE_BYTES = PAGE_SLICES * SLICE_BYTES
+export const STORED_PAGE_BYTES = PLACES * PLACE_BYTES
 
 /** A slice as it was stored. */
 export interface StoredSlice {
@@ -31,10 +37,13 @@ export interface StoredSlice {
 }
 
 /**
- * The digests of a disk on the place of its journal, in slices of 16 blocks that stand on their own: a torn one is one of which nothing is known.
+ * The digests of a disk on the place of its journal, in slices of 16 blocks that stand on their own. A write goes to a place of the slice that holds
+ * neither the last one known to be durable nor the last one written, as with records: whenever it stops, the slice before or the one after is read
+ * again. Of the valid ones that with the latest stamp counts.
  *
  * ```
- *   slice   | stamp u64 | known 2 | unflushed 2 | digests 16 * 16 | checksum 16 |      284 bytes, 16 for each page
+ *   page    | slices 0 to 15, first place | second place | third place |      3 * 16 * 284 bytes
+ *   slice   | stamp u64 | known 2 | unflushed 2 | digests 16 * 16 | checksum 16 |      284 bytes
  *   checksum = H( life 8 | slice number u64 | stamp | known | unflushed | digests )
  * ```
  */
@@ -43,11 +52,20 @@ export class DigestPages {
   readonly #hasher: BlockHasher
   /** Where slice 0 lies. */
   readonly #offset: number
+  /** Of each slice, which place was written last and which is durable: `latest | durable << 2`, each counted from 1, 0 for none. */
+  readonly #places: Uint8Array
+  /** Runs written since the last flush. */
+  #written: { readonly first: number; readonly count: number }[] = []
 
-  constructor(place: StorageProvider, hasher: BlockHasher, offset: number) {
+  constructor(
+    place: StorageProvider,
+    hasher: BlockHasher,
+    { offset, sliceCount }: { offset: number; sliceCount: number },
+  ) {
     this.#place = place
     this.#hasher = hasher
     this.#offset = offset
+    this.#places = new Uint8Array(sliceCount)
   }
 
   /**
@@ -88,32 +106,84 @@ export class DigestPages {
     return bytes
   }
 
-  /** Writes neighbouring slices from `first` on. */
+  /** Writes neighbouring slices of one page from `first` on; they are not durable before {@link flushed}. */
   async write(first: number, bytes: Uint8Array): Promise<void> {
-    await writeFully(this.#place, bytes, this.#offset + first * SLICE_BYTES)
+    const end = first + bytes.length / SLICE_BYTES
+    for (let slice = first; slice < end; ) {
+      const from = slice
+      const place = this.#target(slice)
+      while (slice < end && this.#target(slice) === place) slice++
+      const run = bytes.subarray((from - first) * SLICE_BYTES, (slice - first) * SLICE_BYTES)
+      await writeFully(this.#place, run, this.#at(from, place))
+      // Only now: one that failed may be torn, and is written over next.
+      for (let done = from; done < slice; done++) this.#places[done] = (this.#places[done]! & ~3) | (place + 1)
+      this.#written.push({ first: from, count: slice - from })
+    }
   }
 
-  /** Gives every valid slice of neighbouring pages to `visit`, to look at only; returns how many were written and are not valid. */
+  /** A flush of the place that began after the last write has succeeded. */
+  flushed(): void {
+    for (const { first, count } of this.#written.splice(0)) {
+      for (let slice = first; slice < first + count; slice++) this.#places[slice] = (this.#places[slice]! & 3) * 5
+    }
+  }
+
+  /**
+   * Gives every valid slice of neighbouring pages to `visit`, to look at only; returns of how many something was written and nothing is valid.
+   * What is read counts as durable after the next {@link flushed}.
+   */
   async read(
     pages: { first: number; count: number },
-    sliceCount: number,
     life: Uint8Array,
     visit: (slice: StoredSlice) => void,
   ): Promise<number> {
-    const end = Math.min((pages.first + pages.count) * PAGE_SLICES, sliceCount)
-    const step = Math.floor(JOURNAL_READ_BYTES / SLICE_BYTES)
+    const step = Math.max(1, Math.floor(JOURNAL_READ_BYTES / STORED_PAGE_BYTES))
     let damaged = 0
-    for (let first = pages.first * PAGE_SLICES; first < end; first += step) {
-      const count = Math.min(step, end - first)
-      const bytes = new Uint8Array(count * SLICE_BYTES)
-      await readFully(this.#place, bytes, this.#offset + first * SLICE_BYTES)
-      for (let index = 0; index < count; index++) {
-        const found = this.#parse(first + index, life, bytes.subarray(index * SLICE_BYTES, (index + 1) * SLICE_BYTES))
-        if (found) visit(found)
-        else if (bytes.subarray(index * SLICE_BYTES, (index + 1) * SLICE_BYTES).some((byte) => byte !== 0)) damaged++
+    for (let page = pages.first; page < pages.first + pages.count; page += step) {
+      const count = Math.min(step, pages.first + pages.count - page)
+      const bytes = new Uint8Array(count * STORED_PAGE_BYTES)
+      await readFully(this.#place, bytes, this.#offset + page * STORED_PAGE_BYTES)
+      const end = Math.min((page + count) * PAGE_SLICES, this.#places.length)
+      for (let slice = page * PAGE_SLICES; slice < end; slice++) {
+        const found = this.#latest(
+          slice,
+          life,
+          bytes.subarray((Math.floor(slice / PAGE_SLICES) - page) * STORED_PAGE_BYTES),
+        )
+        if (found === 'damaged') damaged++
+        else if (found) visit(found)
       }
     }
     return damaged
+  }
+
+  /** The valid slice with the latest stamp, out of the bytes of its page. */
+  #latest(slice: number, life: Uint8Array, page: Uint8Array): StoredSlice | 'damaged' | undefined {
+    let latest: StoredSlice | undefined
+    let isWritten = false
+    for (let place = 0; place < PLACES; place++) {
+      const at = place * PLACE_BYTES + (slice % PAGE_SLICES) * SLICE_BYTES
+      const bytes = page.subarray(at, at + SLICE_BYTES)
+      if (bytes.every((byte) => byte === 0)) continue
+      isWritten = true
+      const found = this.#parse(slice, life, bytes)
+      if (!found || (latest && latest.stamp >= found.stamp)) continue
+      latest = found
+      this.#places[slice] = place + 1
+    }
+    if (latest) this.#written.push({ first: slice, count: 1 })
+    return latest ?? (isWritten ? 'damaged' : undefined)
+  }
+
+  #target(slice: number): number {
+    const [latest, durable] = [this.#places[slice]! & 3, this.#places[slice]! >> 2]
+    for (let place = 1; place <= PLACES; place++) if (place !== latest && place !== durable) return place - 1
+    return 0
+  }
+
+  #at(slice: number, place: number): number {
+    const page = Math.floor(slice / PAGE_SLICES)
+    return this.#offset + page * STORED_PAGE_BYTES + place * PLACE_BYTES + (slice % PAGE_SLICES) * SLICE_BYTES
   }
 
   #parse(slice: number, life: Uint8Array, bytes: Uint8Array): StoredSlice | undefined {

@@ -124,7 +124,7 @@ export class Journal {
     this.#forgetsLazily = record?.forgetsLazily ?? false
     this.#flushed = record?.flushed ?? 0
     const spares = allSpareBytes(longestRecord(this.digests.pageCount))
-    const pages = new DigestPages(place, hasher, AFTER_SLOTS + spares)
+    const pages = new DigestPages(place, hasher, { offset: AFTER_SLOTS + spares, sliceCount: this.digests.sliceCount })
     this.#slices = new SliceWriter(this.digests, pages, record?.pages ?? new PageMap(this.digests.pageCount))
     this.#slices.stamp = record?.stamp ?? 0
   }
@@ -146,7 +146,7 @@ export class Journal {
   become(next: Ownership): Promise<void> {
     return this.#inLine(async () => {
       await this.#write({ ownership: next })
-      await this.#slots.flush()
+      await this.#flush()
       this.#ownership = next
     })
   }
@@ -165,7 +165,7 @@ export class Journal {
       if (flush) this.#slices.settleZeroes()
       if (ownership?.state === 'prepared') await this.#strikesAreDurable()
       if (flush || ownership || this.#slices.mapChanged) await this.#write(ownership ? { ownership } : {})
-      if (flush || ownership) await this.#slots.flush()
+      if (flush || ownership) await this.#flush()
       if (ownership) this.#ownership = ownership
     })
   }
@@ -196,7 +196,7 @@ export class Journal {
       // Whatever is on the place belongs to another life from here on.
       const life = this.#options.hasher.hash(this.#life).subarray(0, LIFE_BYTES)
       await this.#write({ life, pages: new PageMap(this.digests.pageCount) })
-      await this.#slots.flush()
+      await this.#flush()
       this.#life = life
       this.#slices.forgetAll()
     })
@@ -244,7 +244,7 @@ export class Journal {
     })
     this.#loaded = { isNew: false, isSameBoot, damagedSlices }
     // From here on what is read is durable, so that the slots know which of them may be written.
-    await this.#slots.flush()
+    await this.#flush()
     if (!isSameBoot) await this.#newBoot(trust === 'none')
   }
 
@@ -258,7 +258,7 @@ export class Journal {
     }
     this.#forgetsLazily = false
     await this.#write()
-    await this.#slots.flush()
+    await this.#flush()
   }
 
   /**
@@ -268,7 +268,7 @@ export class Journal {
   async #strikesAreDurable(): Promise<void> {
     this.#slices.struck.clearAll()
     if (!this.#forgetsLazily) return
-    await this.#slots.flush()
+    await this.#flush()
     this.#forgetsLazily = false
   }
 
@@ -276,7 +276,7 @@ export class Journal {
     return this.#inLine(async () => {
       await this.#slices.store(this.#life)
       if (this.#slices.mapChanged) await this.#write()
-      await this.#slots.flush()
+      await this.#flush()
     })
   }
 
@@ -299,7 +299,7 @@ export class Journal {
     try {
       if (!this.#forgetsLazily) {
         await this.#write({ forgetsLazily: true })
-        await this.#slots.flush()
+        await this.#flush()
         this.#forgetsLazily = true
       }
       await this.#slices.strike(this.#life, slices)
@@ -326,6 +326,12 @@ export class Journal {
     })
     await this.#slots.write(record, AFTER_SLOTS, spareBytes(longestRecord(this.digests.pageCount)))
     this.#slices.mapChanged = false
+  }
+
+  /** In line, so that nothing is written meanwhile. */
+  async #flush(): Promise<void> {
+    await this.#slots.flush()
+    this.#slices.pages.flushed()
   }
 
   #inLine<Result>(work: () => Promise<Result>): Promise<Result> {

@@ -55,7 +55,7 @@ export async function loadDigests(record: JournalRecord, trust: Trust, target: L
     }
     let damaged = 0
     for (const run of stored) {
-      damaged += await slices.pages.read(run, digests.sliceCount, record.life, (found) => {
+      damaged += await slices.pages.read(run, record.life, (found) => {
         slices.stamp = Math.max(slices.stamp, found.stamp)
         restore(found, { trust, flushed: record.flushed, unflushed, untrusted }, target)
       })

@@ -1,5 +1,5 @@
 import { errorCode } from '../../../src/errors/storage-error.ts'
-import { DigestPages, SLICE_BYTES } from '../../../src/migration/journal/digest-pages.ts'
+import { DigestPages, SLICE_BYTES, STORED_PAGE_BYTES } from '../../../src/migration/journal/digest-pages.ts'
 import { AFTER_SLOTS, RecordSlots, spareBytes } from '../../../src/migration/journal/record-slots.ts'
 import { MemoryStorage } from '../../../src/sources/memory.ts'
 import { BlockDigests } from '../../../src/storage/block-digests.ts'
@@ -14,6 +14,7 @@ const LIFE = Uint8Array.of(8, 7, 6, 5, 4, 3, 2, 1)
 const records = [10, LONGEST, 300].map((length, index) => new Uint8Array(length).fill(0x21 + index))
 const place = await written()
 const slices = place.slice(SLICES_AT)
+const layout = { offset: SLICES_AT, sliceCount: SLICES }
 
 /**
  * A journal's place after three records and some slices, in which other bytes have been put:
@@ -62,23 +63,18 @@ async function readRecord(storage: MemoryStorage): Promise<void> {
 
 async function readSlices(storage: MemoryStorage): Promise<void> {
   let found = 0
-  const pages = new DigestPages(storage, hasher, SLICES_AT)
-  const damaged = await pages.read(
-    { first: 0, count: 1 },
-    SLICES,
-    LIFE,
-    ({ slice, stamp, known, unflushed, digests }) => {
-      found++
-      const was = slices.subarray(slice * SLICE_BYTES, (slice + 1) * SLICE_BYTES)
-      must(stamp === 5, 'the stamp is the one written')
-      mustEqual(Buffer.concat([known, unflushed, digests]), was.subarray(8, 8 + 4 + digests.length), `slice ${slice}`)
-    },
-  )
+  const pages = new DigestPages(storage, hasher, layout)
+  const damaged = await pages.read({ first: 0, count: 1 }, LIFE, ({ slice, stamp, known, unflushed, digests }) => {
+    found++
+    const was = slices.subarray(slice * SLICE_BYTES, (slice + 1) * SLICE_BYTES)
+    must(stamp === 5, 'the stamp is the one written')
+    mustEqual(Buffer.concat([known, unflushed, digests]), was.subarray(8, 8 + 4 + digests.length), `slice ${slice}`)
+  })
   must(found + damaged <= SLICES, 'no slice counts twice')
 }
 
 async function written(): Promise<Uint8Array> {
-  const storage = new MemoryStorage(SLICES_AT + SLICES * SLICE_BYTES)
+  const storage = new MemoryStorage(SLICES_AT + STORED_PAGE_BYTES)
   const slots = new RecordSlots(storage, hasher)
   for (const record of records) {
     await slots.write(record, AFTER_SLOTS, spareBytes(LONGEST))
@@ -86,7 +82,7 @@ async function written(): Promise<Uint8Array> {
   }
   const digests = new BlockDigests(SLICES * 16 * 512, 512, hasher)
   for (let block = 0; block < digests.blockCount; block += 3) digests.note(block, new Uint8Array(512).fill(block))
-  const pages = new DigestPages(storage, hasher, SLICES_AT)
+  const pages = new DigestPages(storage, hasher, { offset: SLICES_AT, sliceCount: SLICES })
   const range = { first: 0, count: SLICES }
   const told = { slices: range, life: LIFE, stamp: 5, unflushed: new Uint8Array(32), isTold: () => true }
   await pages.write(0, pages.encode(digests, told))
