@@ -1,11 +1,11 @@
-// Compiles the kernels, both builds, into one generated module that carries them as base64. Does nothing when nothing changed.
+// Compiles the kernels, both builds, into one generated module that carries them as base64, and the digests of foreign memory, which only an adapter
+// needs, into another. Does nothing when nothing changed.
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 
 const room = new URL('./', import.meta.url)
 const generated = new URL('../src/kernels/generated/', import.meta.url)
-const target = new URL('wasm.ts', generated)
 
 // The scalar build is for engines without vectors, so it asks for nothing newer than the first WebAssembly either.
 const BUILDS = {
@@ -45,10 +45,16 @@ async function inputHash() {
   return hash.digest('hex').slice(0, 16)
 }
 
-async function compile(asc, flags) {
+// What page digests do with 128-bit vectors would take several times as long without.
+const MODULES = [
+  { entry: 'index.ts', target: new URL('wasm.ts', generated), builds: BUILDS },
+  { entry: 'page-digests.ts', target: new URL('page-digests.ts', generated), builds: { page_digests: BUILDS.simd } },
+]
+
+async function compile(asc, entry, flags) {
   let binary
   const { error, stderr } = await asc.main(
-    ['index.ts', '--baseDir', fileURLToPath(room), '--outFile', 'kernels.wasm', ...FLAGS, ...flags],
+    [entry, '--baseDir', fileURLToPath(room), '--outFile', 'kernels.wasm', ...FLAGS, ...flags],
     {
       writeFile: (name, contents) => {
         if (name.endsWith('.wasm')) binary = contents
@@ -72,18 +78,20 @@ function moduleText(hash, binaries) {
 }
 
 const hash = await inputHash()
-const present = await readFile(target, 'utf8').catch(() => '')
-if (present.includes(`inputs ${hash};`)) {
-  console.log('kernels: unchanged')
-} else {
+for (const { entry, target, builds } of MODULES) {
+  const present = await readFile(target, 'utf8').catch(() => '')
+  if (present.includes(`inputs ${hash};`)) {
+    console.log(`${entry}: unchanged`)
+    continue
+  }
   const { default: asc } = await import('assemblyscript/asc')
   const binaries = {}
-  for (const [build, flags] of Object.entries(BUILDS)) binaries[build] = await compile(asc, flags)
+  for (const [build, flags] of Object.entries(builds)) binaries[build] = await compile(asc, entry, flags)
   await mkdir(generated, { recursive: true })
   // Written aside and renamed, so that a build running beside this one never reads half a file.
   const aside = new URL(`wasm.${process.pid}.tmp`, generated)
   await writeFile(aside, moduleText(hash, binaries))
   await rename(aside, target)
   const sizes = Object.entries(binaries).map(([build, bytes]) => `${build} ${bytes.length} bytes`)
-  console.log(`kernels: built ${sizes.join(', ')}`)
+  console.log(`${entry}: built ${sizes.join(', ')}`)
 }

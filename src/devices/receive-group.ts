@@ -17,8 +17,8 @@ export interface ReceiveGroupOptions {
   connection: Connection
   /** As that of `receiveDisk`, for the `index`-th disk; what it refuses with ends the connection, and no disk comes. */
   create: (offer: OfferedDisk, index: number) => Promise<StorageProvider> | StorageProvider
-  /** Opens the journal beside that place. Default: what is known is kept in memory. Not in dialect `silo`. */
-  journal?: (offer: OfferedDisk, index: number) => Promise<DiskJournal> | DiskJournal
+  /** Opens the journal beside that place. Without it, and where it is undefined, what is known is kept in memory. Not in dialect `silo`. */
+  journal?: (offer: OfferedDisk, index: number) => Promise<DiskJournal | undefined> | DiskJournal | undefined
   /** As that of `receiveDisk`. Default: 0. */
   reconnectMs?: number
   /** Hears what the other side's application says. */
@@ -121,10 +121,11 @@ class ArrivingGroup implements ReceivedGroup {
   }
 
   #arrival({ dialect }: Connection, { dev }: GroupDevice): Arrival {
-    const { create, journal = memoryJournal, reconnectMs = 0 } = this.#options
+    const { create, journal, reconnectMs = 0 } = this.#options
     const place = (offer: OfferedDisk) => create(offer, dev - 1)
     if (dialect === 'silo') return new SiloArrival(place, dev)
-    return new ArrivingDisk({ create: place, openJournal: (offer) => journal(offer, dev - 1), reconnectMs, dev })
+    const openJournal = async (offer: OfferedDisk) => (await journal?.(offer, dev - 1)) ?? memoryJournal(offer)
+    return new ArrivingDisk({ create: place, openJournal, reconnectMs, dev })
   }
 }
 

@@ -9,6 +9,8 @@ export interface TrackingStorageProvider extends StorageProvider {
   readonly dirtyBlocks: number
   /** Whether a block is dirty now; for pictures. */
   isDirty(block: number): boolean
+  /** For a source that must look for what has changed: brings the dirty set up to date. One that notices writes by itself has none. */
+  scan?(): Promise<void>
   /**
    * Takes the dirty set: returns it and forgets it, tracking included. The caller owns the returned blocks until the destination has
    * them, and the field itself: it frees it.

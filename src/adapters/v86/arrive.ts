@@ -1,0 +1,176 @@
+import type { DiskJournal } from '../../devices/disk-journal.ts'
+import type { OfferedDisk } from '../../devices/offered-disk.ts'
+import type { ReceivedDisk } from '../../devices/receive-disk.ts'
+import { type ReceivedGroup, receiveGroup } from '../../devices/receive-group.ts'
+import { StorageError } from '../../errors/storage-error.ts'
+import type { Connection } from '../../protocol/connection.ts'
+import { MemoryStorage } from '../../sources/memory.ts'
+import type { StorageProvider } from '../../storage/provider.ts'
+import { awaitMachine } from './agreement-messages.ts'
+import { checkAlike, checkStateSize, describe, type MachineDescription } from './description.ts'
+import { LARGEST_DISK_BYTES, LARGEST_MEMORY_BYTES } from './limits.ts'
+import { guestMemory, type V86Cpu, type V86Machine, whenLoaded } from './machine.ts'
+import { decodeWord, encodeWord, MACHINE_PARTS } from './machine-parts.ts'
+import { restoreWithoutMemory, saveWithoutMemory, takeApart } from './saved-state.ts'
+import { pickUp } from './state-image.ts'
+import { V86Disk, type V86DiskOptions } from './v86-disk.ts'
+import { V86Memory } from './v86-memory.ts'
+
+/** What a machine must be made with. */
+export interface MachineOffer {
+  /** Its disk, still empty: `hda: disk.image`. */
+  readonly disk: V86Disk
+  /** `memory_size`. Said by a stranger: refuse what is too much. */
+  readonly memoryBytes: number
+  /** `vga_memory_size`. */
+  readonly vgaMemoryBytes: number
+}
+
+/** Where a machine arrives. */
+export interface ArriveOptions {
+  /** Of dialect `blockferry/1`; stays open. */
+  connection: Connection
+  /** As that of `teleport`. */
+  version?: string
+  /** Makes the emulator, with the same devices as at the source and `autostart: false`; kernel and start files are not needed. What it throws refuses the machine. */
+  machine: (offer: MachineOffer) => V86Machine | Promise<V86Machine>
+  /** Makes the place of the disk, of exactly its size and reading as zero; what it throws refuses the machine. */
+  place: (offer: OfferedDisk) => StorageProvider | Promise<StorageProvider>
+  /** Opens the journal beside the disk's place. Default: what is known is kept in memory. */
+  diskJournal?: (offer: OfferedDisk) => DiskJournal | Promise<DiskJournal>
+  /** How the disk is kept afterwards. */
+  diskOptions?: V86DiskOptions
+  /** A machine with a larger disk is refused. Default: `LARGEST_DISK_BYTES`. */
+  largestDiskBytes?: number
+  /** A machine with more memory, that of its screen included, is refused. Default: `LARGEST_MEMORY_BYTES`. */
+  largestMemoryBytes?: number
+  /** How long to wait for {@link Arrival.attach} after the link was lost. Default: 0. */
+  reconnectMs?: number
+}
+
+/** A machine on its way here. */
+export interface Arrival {
+  readonly emulator: V86Machine
+  readonly disk: V86Disk
+  /** Disk, memory and state, and how far each is. */
+  readonly parts: readonly ReceivedDisk[]
+  /** Resolves when the machine is this side's and its guest goes on, unless its user had stopped it. Rejects when the peer was lost before: the guest goes on there; with `IN_DOUBT` only the peer can tell. */
+  readonly running: Promise<void>
+  /** Goes on over another connection after one was lost. */
+  attach(connection: Connection): Promise<void>
+}
+
+/**
+ * Takes the machine that the peer teleports; resolves when both have agreed on it and its parts are on their way.
+ * @throws StorageError `INCOMPATIBLE` for a machine that differs, what `machine` and `place` refuse with, `PEER_LOST`, `MALFORMED`, `LIMIT_EXCEEDED`
+ */
+export async function arrive(options: ArriveOptions): Promise<Arrival> {
+  const { machine, receiving } = await awaitMachine(options.connection, async (theirs) => {
+    const machine = await ArrivingMachine.make(options, theirs)
+    // Listens from here on; the answer lets the parts come.
+    const receiving = machine.receive(options)
+    receiving.catch(() => {}) // Heard below.
+    return { machine, receiving }
+  })
+  const received = await receiving
+  const [disk] = received.disks
+  machine.disk.attach(disk!.disk)
+  const running = machine.takeUp(received)
+  running.catch(() => {}) // Heard by whoever waits for it.
+  return {
+    emulator: machine.emulator,
+    disk: machine.disk,
+    parts: received.disks,
+    running,
+    attach: (connection) => received.attach(connection),
+  }
+}
+
+/** @throws StorageError `LIMIT_EXCEEDED` */
+function checkSizes(
+  { memoryBytes, vgaMemoryBytes, diskBytes }: MachineDescription,
+  { largestDiskBytes = LARGEST_DISK_BYTES, largestMemoryBytes = LARGEST_MEMORY_BYTES }: ArriveOptions,
+): void {
+  const context = { memoryBytes, vgaMemoryBytes, diskBytes }
+  if (memoryBytes + vgaMemoryBytes > largestMemoryBytes || diskBytes > largestDiskBytes) {
+    throw new StorageError('LIMIT_EXCEEDED', 'The machine is larger than is taken here.', { context })
+  }
+}
+
+/** A machine that does not run yet, and what becomes its memory and state. */
+class ArrivingMachine {
+  readonly emulator: V86Machine
+  readonly disk: V86Disk
+  readonly #cpu: V86Cpu
+  #state: MemoryStorage | undefined
+  #isRestored = false
+  #runs = true
+
+  private constructor(emulator: V86Machine, cpu: V86Cpu, disk: V86Disk) {
+    this.emulator = emulator
+    this.#cpu = cpu
+    this.disk = disk
+  }
+
+  /** @throws StorageError `INCOMPATIBLE` */
+  static async make(options: ArriveOptions, theirs: MachineDescription): Promise<ArrivingMachine> {
+    const { version = '', machine, diskOptions } = options
+    const { memoryBytes, vgaMemoryBytes, diskBytes } = theirs
+    // Before anything is built.
+    checkSizes(theirs, options)
+    if (theirs.version !== version) checkAlike({ ...theirs, version }, theirs)
+    const disk = new V86Disk({ size: diskBytes }, diskOptions)
+    const emulator = await machine({ disk, memoryBytes, vgaMemoryBytes })
+    const cpu = await whenLoaded(emulator)
+    if (emulator.is_running())
+      throw new StorageError('NOT_OWNER', 'The machine that is to take the guest up runs already.')
+    const saved = takeApart(await saveWithoutMemory(emulator, cpu))
+    checkAlike(describe(cpu, saved, { version, diskBytes }), theirs)
+    return new ArrivingMachine(emulator, cpu, disk)
+  }
+
+  receive({ connection, place, diskJournal, reconnectMs = 0 }: ArriveOptions): Promise<ReceivedGroup> {
+    return receiveGroup({
+      connection,
+      reconnectMs,
+      create: (offer, index) => (index === 0 && offer.name === 'disk' ? place(offer) : this.#place(offer, index)),
+      journal: (offer, index) => (index === 0 ? diskJournal?.(offer) : undefined),
+      messageHandler: async (message) => {
+        const word = decodeWord(message)
+        if (word !== 'restore' && word !== 'restore running') throw new StorageError('NOT_SUPPORTED')
+        this.#runs = word === 'restore running'
+        await this.#restore()
+      },
+    })
+  }
+
+  /** Runs the guest once it is this side's. */
+  async takeUp(received: ReceivedGroup): Promise<void> {
+    await received.handedOver
+    if (!this.#isRestored) await this.#restore()
+    if (!this.#runs) return
+    await this.emulator.run()
+    // Whoever hears it measures the pause with it; nothing depends on it.
+    received.sendMessage(encodeWord('runs')).catch(() => {})
+  }
+
+  #place(offer: OfferedDisk, index: number): StorageProvider {
+    if (offer.name !== MACHINE_PARTS[index]) throw new StorageError('MALFORMED', 'The peer sends parts of no machine.')
+    if (offer.name === 'memory') {
+      // What the emulator has loaded into it by itself is not the guest's.
+      guestMemory(this.#cpu).fill(0)
+      return new V86Memory(this.#cpu, () => this.emulator.is_running())
+    }
+    checkStateSize(offer.size)
+    this.#state = new MemoryStorage(offer.size)
+    return this.#state
+  }
+
+  /** All parts are here, and equal to those of the source, which waits for this before it gives the machine away. */
+  async #restore(): Promise<void> {
+    const image = new Uint8Array(this.#state!.size)
+    this.#state!.readAtSync(image, 0)
+    await restoreWithoutMemory(this.emulator, this.#cpu, pickUp(image))
+    this.#isRestored = true
+  }
+}

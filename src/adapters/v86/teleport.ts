@@ -1,0 +1,188 @@
+import { type Clock, systemClock } from '../../async/clock.ts'
+import { DeviceGroup } from '../../devices/device-group.ts'
+import type { DiskJournal } from '../../devices/disk-journal.ts'
+import type { SendGroupOptions, SentGroup } from '../../devices/group-options.ts'
+import { StorageError } from '../../errors/storage-error.ts'
+import type { BlockStateReader, MigrationProgress } from '../../migration/progress.ts'
+import type { Connection } from '../../protocol/connection.ts'
+import type { StorageProvider } from '../../storage/provider.ts'
+import { offerMachine } from './agreement-messages.ts'
+import { describe } from './description.ts'
+import { type V86Machine, whenLoaded } from './machine.ts'
+import { decodeWord, encodeWord, MACHINE_PARTS, type MachinePart } from './machine-parts.ts'
+import type { V86Disk } from './v86-disk.ts'
+import { V86Memory } from './v86-memory.ts'
+import { V86State } from './v86-state.ts'
+
+/** How far one part of the machine is. */
+export interface TeleportProgress {
+  readonly part: MachinePart
+  readonly progress: MigrationProgress
+  readonly blocks: BlockStateReader
+}
+
+/** `agreeing`: nothing moves yet. `moving`: the guest runs here meanwhile. `stopped`: it waits for the last differences. `released`: it was given away. */
+export type TeleportPhase = 'agreeing' | 'moving' | 'stopped' | 'released'
+
+/** Which machine, and where to. */
+export interface TeleportOptions
+  extends Pick<SendGroupOptions, 'maxPauseMs' | 'maxRounds' | 'targetPauseMs' | 'concurrency' | 'signal' | 'clock'> {
+  emulator: V86Machine
+  /** Its only disk. */
+  disk: V86Disk
+  /** Of dialect `blockferry/1`; stays open. */
+  connection: Connection
+  /** Both sides must call the machine the same, such as the version of the emulator and whatever else must be equal. Default: nothing. */
+  version?: string
+  /** Remembers whose the disk is beyond the end of this page; needs `record`. Default: nothing does. */
+  diskJournal?: DiskJournal
+  /** As that of a `DeviceGroup`. */
+  record?: StorageProvider
+  onProgress?: (progress: TeleportProgress) => void
+  onPhase?: (phase: TeleportPhase) => void
+}
+
+/** A machine that runs elsewhere. */
+export interface Teleported {
+  /** From the moment the guest was stopped here to the word that it runs there; undefined when the link was lost before that word. */
+  readonly pauseMs: number | undefined
+  /** From the same moment until it was given away. */
+  readonly stoppedMs: number
+  readonly rounds: number
+  /** Of all parts, repetitions and zeroes included. */
+  readonly bytesMoved: number
+  /** Whether the other side has said that it owns the machine; if not, tell it again over another connection, to which it attaches. */
+  readonly acknowledged: boolean
+  tellAgain(connection: Connection): Promise<void>
+}
+
+/**
+ * Moves a running guest to whoever has called `arrive` at the other end: disk and memory go ahead while it runs, then it is stopped, what has changed since
+ * follows with the state of the devices, and once the other side has put all of it together, the machine is given away and runs there.
+ *
+ * Until it is given away any failure lets the guest go on here; from then on it never runs here again: `emulator.run` refuses.
+ * @throws StorageError `INCOMPATIBLE` for machines that differ, before anything moved; `NOT_SUPPORTED`; what a `DeviceGroup` throws. With `IN_DOUBT` the guest stays stopped.
+ */
+export async function teleport(options: TeleportOptions): Promise<Teleported> {
+  const { emulator, disk, connection, version = '', clock = systemClock, onPhase, diskJournal, record } = options
+  const cpu = await whenLoaded(emulator)
+  onPhase?.('agreeing')
+  const { state, saved } = await V86State.of(emulator, cpu)
+  await offerMachine(connection, describe(cpu, saved, { version, diskBytes: disk.byteLength }), options.signal)
+  const memory = new V86Memory(cpu, () => emulator.is_running(), clock)
+  const sources = [disk.tracker.remote, memory, state.source]
+  const group = await DeviceGroup.open({
+    disks: MACHINE_PARTS.map((name, index) => ({
+      name,
+      source: sources[index]!,
+      ...(name === 'disk' && diskJournal ? { journal: diskJournal } : {}),
+    })),
+    ...(record ? { record } : {}),
+  })
+  const stop = new GuestStop(emulator, disk, clock)
+  let runsThere: () => void
+  const running = new Promise<void>((resolve) => {
+    runsThere = resolve
+  })
+  const how = sendOptions(options)
+  onPhase?.('moving')
+  let sent: SentGroup
+  try {
+    sent = await group.send({
+      ...how,
+      connection,
+      lockerHandler: async () => {
+        onPhase?.('stopped')
+        await stop.stop()
+        await state.take()
+      },
+      unlockerHandler: () => {
+        stop.goOn()
+        onPhase?.('moving')
+      },
+      // Only a machine that has been put together there is given away.
+      handOver: () => group.sendMessage(encodeWord(stop.wasRunning ? 'restore running' : 'restore')),
+      messageHandler: (message) => {
+        if (decodeWord(message) === 'runs') runsThere()
+      },
+    })
+  } catch (error) {
+    if (group.isReleased) retire(emulator)
+    throw error
+  }
+  retire(emulator)
+  const stoppedMs = clock.now() - stop.stoppedAt
+  onPhase?.('released')
+  const heard = await Promise.race([running.then(() => true), connection.rw.ended.then(() => false)])
+  const pauseMs = heard ? clock.now() - stop.stoppedAt : undefined
+  return {
+    pauseMs: stop.wasRunning ? pauseMs : undefined,
+    stoppedMs,
+    rounds: Math.max(...sent.disks.map(({ rounds }) => rounds)),
+    bytesMoved: sent.disks.reduce((bytes, { bytesMoved }) => bytes + bytesMoved, 0),
+    acknowledged: sent.acknowledged,
+    tellAgain: async (connection) => {
+      await group.send({ ...how, connection })
+    },
+  }
+}
+
+/** The guest while its writers, which are one, are stopped. */
+class GuestStop {
+  wasRunning = false
+  stoppedAt = 0
+  readonly #emulator: V86Machine
+  readonly #disk: V86Disk
+  readonly #clock: Clock
+
+  constructor(emulator: V86Machine, disk: V86Disk, clock: Clock) {
+    this.#emulator = emulator
+    this.#disk = disk
+    this.#clock = clock
+  }
+
+  async stop(): Promise<void> {
+    this.wasRunning = this.#emulator.is_running()
+    this.stoppedAt = this.#clock.now()
+    await this.#emulator.stop()
+    // An answer of the disk changes devices and memory, also of a machine that is stopped.
+    await this.#disk.settle()
+  }
+
+  goOn(): void {
+    if (this.wasRunning) void this.#emulator.run()
+  }
+}
+
+/** The machine runs elsewhere. */
+function retire(emulator: V86Machine): void {
+  emulator.run = () => Promise.reject(new StorageError('NOT_OWNER', 'This machine was moved away; it runs elsewhere.'))
+}
+
+function sendOptions({
+  maxPauseMs = MAX_PAUSE_MS,
+  maxRounds,
+  targetPauseMs,
+  concurrency,
+  signal,
+  clock,
+  onProgress,
+}: TeleportOptions): Omit<SendGroupOptions, 'connection'> {
+  return {
+    maxPauseMs,
+    ...(maxRounds === undefined ? {} : { maxRounds }),
+    ...(targetPauseMs === undefined ? {} : { targetPauseMs }),
+    ...(concurrency === undefined ? {} : { concurrency }),
+    ...(signal ? { signal } : {}),
+    ...(clock ? { clock } : {}),
+    ...(onProgress
+      ? {
+          progressHandler: (index: number, progress: MigrationProgress, blocks: BlockStateReader) =>
+            onProgress({ part: MACHINE_PARTS[index]!, progress, blocks }),
+        }
+      : {}),
+  }
+}
+
+/** Longest pause of a guest that is accepted without another word: a person takes it for a slow answer. */
+const MAX_PAUSE_MS = 2000
