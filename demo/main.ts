@@ -1,9 +1,11 @@
+import { mountLinux } from './linux/linux.ts'
 import { mountMover } from './mover/mover.ts'
 import { mountSimulator } from './simulator/simulator.ts'
 import { mountTravel } from './travel/travel.ts'
 
 /** Each section of the page by the id of its element. A section owns everything inside it and nothing else. */
 const SECTIONS: Readonly<Record<string, (section: HTMLElement) => void>> = {
+  linux: mountLinux,
   mover: mountMover,
   travel: mountTravel,
   simulator: mountSimulator,

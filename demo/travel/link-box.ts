@@ -1,9 +1,12 @@
 import { qrCode } from './qr-code.ts'
 
-const HTML = `
+/** Two sections can show a link each. */
+let boxes = 0
+
+const html = (id: string) => `
   <div class="travel-qr"></div>
-  <label for="travel-address">Link, good for one visit within ten minutes</label>
-  <input id="travel-address" type="text" readonly />
+  <label for="${id}">Link, good for one visit within ten minutes</label>
+  <input id="${id}" data-do="select" type="text" readonly />
   <div class="actions">
     <button type="button" class="primary" data-do="copy">Copy the link</button>
     <a class="travel-open" target="_blank" rel="noopener">Open it in a new tab</a>
@@ -17,7 +20,7 @@ export class LinkBox {
 
   constructor(parent: HTMLElement) {
     this.#box.className = 'travel-box'
-    this.#box.innerHTML = HTML
+    this.#box.innerHTML = html(`link-${++boxes}`)
     parent.append(this.#box)
     this.#find('[data-do=copy]').addEventListener('click', () => void this.#copy())
     this.#address.addEventListener('focus', () => this.#address.select())
@@ -59,7 +62,7 @@ export class LinkBox {
   }
 
   get #address(): HTMLInputElement {
-    return this.#find('#travel-address')
+    return this.#find('[data-do=select]')
   }
 
   #find<Found extends HTMLElement>(selector: string): Found {

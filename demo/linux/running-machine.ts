@@ -1,0 +1,122 @@
+import type { V86 } from 'v86'
+import { errorCode } from '../../src/errors/storage-error.ts'
+import { encodeError } from '../../src/errors/wire.ts'
+import { createInvitation, type Invitation } from '../../src/transports/pairing/invitation.ts'
+import { teleport, type V86Disk } from '../../src/v86.ts'
+import { HOLDS_DATA } from '../block-byte.ts'
+import { formatBytes } from '../format.ts'
+import type { Statement } from '../mover/sentences.ts'
+import { LinkBox } from '../travel/link-box.ts'
+import { part } from '../travel/stage.ts'
+import { connectMachines, machineLink } from './link.ts'
+import { MACHINE_VERSION } from './machine.ts'
+import type { MachineView, MappedPart } from './machine-view.ts'
+import { leftFor, MACHINE, stayed } from './sentences.ts'
+
+const HTML = `
+  <button type="button" class="primary" data-part="move">Move to another device</button>
+  <div class="travel-link" data-part="invitation" hidden></div>
+  <button type="button" class="quiet" data-part="withdraw" hidden>Withdraw the link</button>
+  <p class="hint" data-part="moved" hidden></p>
+  <button type="button" class="quiet" data-part="again" hidden>Start another one</button>`
+
+/** A machine that runs in this tab. */
+export interface Machine {
+  readonly emulator: V86
+  readonly disk: V86Disk
+}
+
+/** A machine that can leave. Once it has left it never runs here again. */
+export class RunningMachine {
+  readonly #machine: Machine
+  readonly #view: MachineView
+  readonly #panel: HTMLElement
+  readonly #linkBox: LinkBox
+  #waiting = new AbortController()
+  #pullThePlug: () => void = () => {}
+
+  constructor(panel: HTMLElement, view: MachineView, machine: Machine, said: Statement) {
+    this.#machine = machine
+    this.#view = view
+    this.#panel = panel
+    panel.innerHTML = HTML
+    this.#linkBox = new LinkBox(part(panel, 'invitation'))
+    part(panel, 'move').addEventListener('click', () => void this.#move())
+    part(panel, 'withdraw').addEventListener('click', () => this.#waiting.abort('withdrawn'))
+    part(panel, 'again').addEventListener('click', () => location.reload())
+    view.plug.addEventListener('click', () => this.#pullThePlug())
+    view.typeTo(machine.emulator)
+    view.showScreen('on')
+    view.say(said)
+    this.#enter('here')
+  }
+
+  async #move(): Promise<void> {
+    const { emulator, disk } = this.#machine
+    this.#waiting = new AbortController()
+    const { signal } = this.#waiting
+    this.#enter('waiting')
+    this.#view.say(MACHINE.waiting)
+    try {
+      const invitation = await createInvitation()
+      this.#show(invitation, [])
+      const { connection, pullThePlug } = await connectMachines({
+        invitation,
+        as: 'host',
+        signal,
+        onWaiting: (addresses) => this.#show(invitation, addresses),
+        onAlone: (why) => (why === 'expired' ? this.#waiting.abort('expired') : this.#linkBox.alone()),
+        onMet: () => this.#view.say(MACHINE.proving),
+      })
+      this.#pullThePlug = pullThePlug
+      this.#enter('moving')
+      const moved = { disk: 0, memory: 0 }
+      const outcome = await teleport({
+        emulator,
+        disk,
+        connection,
+        version: MACHINE_VERSION,
+        onPhase: (phase) => this.#view.say(MACHINE[phase === 'released' ? 'stopped' : phase]),
+        onProgress: ({ part: name, progress, blocks }) => {
+          if (name === 'state') return
+          moved[name] = progress.bytesMoved
+          part(this.#panel, 'moved').textContent = `${formatBytes(moved.disk + moved.memory)} sent so far`
+          const states = new Uint8Array(progress.totalBlocks)
+          blocks.blockStates(states)
+          this.#view.showBlocks(
+            name satisfies MappedPart,
+            states.map((state) => state | HOLDS_DATA),
+          )
+        },
+      })
+      void connection.close()
+      this.#view.showScreen('off')
+      this.#view.say(leftFor(outcome))
+      this.#enter('gone')
+    } catch (error) {
+      const why: unknown = errorCode(error) === 'ABORTED' && signal.aborted ? signal.reason : undefined
+      if (why === 'withdrawn' || why === 'expired') this.#view.say(MACHINE[why])
+      else this.#view.say(stayed(encodeError(error)))
+      const isInDoubt = errorCode(error) === 'IN_DOUBT'
+      if (isInDoubt) this.#view.showScreen('off')
+      this.#enter(isInDoubt ? 'gone' : 'here')
+    }
+  }
+
+  #show(invitation: Invitation, addresses: readonly string[]): void {
+    // What this machine calls itself leads nowhere on another one. The server's word is taken only for another address of itself.
+    const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname)
+    const [address] = isLocal ? addresses.filter((other) => new URL(other).port === location.port) : []
+    const page = address === undefined ? location.href : new URL(location.pathname, address).href
+    this.#linkBox.show(machineLink(page, invitation), { isLocal: isLocal && address === undefined })
+  }
+
+  #enter(state: 'here' | 'waiting' | 'moving' | 'gone'): void {
+    part(this.#panel, 'move').hidden = state !== 'here'
+    part(this.#panel, 'invitation').hidden = state !== 'waiting'
+    part(this.#panel, 'withdraw').hidden = state !== 'waiting'
+    part(this.#panel, 'moved').hidden = state !== 'moving'
+    part(this.#panel, 'again').hidden = state !== 'gone'
+    this.#view.plug.hidden = state !== 'moving'
+  }
+}

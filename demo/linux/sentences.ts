@@ -1,0 +1,112 @@
+import type { WireError } from '../../src/errors/wire.ts'
+import { formatBytes, formatDuration, formatPlural } from '../format.ts'
+import type { Statement } from '../mover/sentences.ts'
+
+const running = (sentence: string, detail: string): Statement => ({ tone: 'running', sentence, detail })
+
+/** What is going on with a machine. */
+export const MACHINE = {
+  missing: {
+    tone: 'stopped',
+    sentence:
+      'This page was served without a Linux: the command npm run guest builds one, or choose an image and a BIOS of your own.',
+    detail: 'The disks and the database further down need neither.',
+  },
+  fetching: running('Fetching the machine.', 'Its kernel, its first files and its disk.'),
+  restoring: running('Waking the machine that was kept here when it had booted.', 'This takes a second or two.'),
+  booting: running(
+    'Linux is booting; the first time takes some twenty seconds.',
+    'Once it has, it is kept in this browser, and the next start takes a second or two.',
+  ),
+  keeping: running('Linux has booted; keeping it for the next time.', ''),
+  waiting: running('Waiting for the other side to open the link.', 'The machine runs on meanwhile.'),
+  proving: running('Connected; proving that both sides have the secret of the link.', 'Nothing is sent before.'),
+  agreeing: running(
+    'Agreeing with the other side on the machine.',
+    'It must have the same emulator and as much memory.',
+  ),
+  moving: running(
+    'The disk and the memory are moving, and the machine runs on: type to it.',
+    'What it writes meanwhile is noticed and sent again.',
+  ),
+  stopped: running('Stopped for a blink: the last differences cross.', ''),
+  withdrawn: {
+    tone: 'stopped',
+    sentence: 'The link is withdrawn. The machine runs on here.',
+    detail: '',
+  },
+  expired: { tone: 'stopped', sentence: 'Nobody came by the link. The machine runs on here.', detail: '' },
+  idle: {
+    tone: 'idle',
+    sentence: 'Somebody offers you a running Linux by this link.',
+    detail: 'It appears here as it is there, in the middle of whatever it does, and goes on here.',
+  },
+  looking: running('Looking for the side that offers the machine.', 'It must still have its page open.'),
+  coming: running('The machine is coming, and runs on over there.', 'Its screen appears here when it has arrived.'),
+  arrived: {
+    tone: 'equal',
+    sentence: 'The machine runs here now, in the middle of whatever it was doing.',
+    detail: 'It can be moved on, or back. The other side says how long it stood still.',
+  },
+  damaged: {
+    tone: 'failed',
+    sentence: 'This link is damaged: its secret is incomplete.',
+    detail: 'Copy all of it, or scan the code again.',
+  },
+} as const satisfies Record<string, Statement>
+
+/** The machine can be used. */
+export function ready(place: string, bytes: number): Statement {
+  return {
+    tone: 'idle',
+    sentence: 'Linux is running in this tab.',
+    detail: `Its disk of ${formatBytes(bytes)} is in ${place}. Type clock, press Enter, and move it while it ticks.`,
+  }
+}
+
+/** It is the other side's. */
+export function leftFor({
+  pauseMs,
+  bytesMoved,
+  rounds,
+}: {
+  pauseMs: number | undefined
+  bytesMoved: number
+  rounds: number
+}): Statement {
+  return {
+    tone: 'equal',
+    sentence: `The machine runs on the other side now.${pauseMs === undefined ? '' : ` It stood still for ${formatDuration(pauseMs)}.`}`,
+    detail: `${formatBytes(bytesMoved)} were sent in ${formatPlural(rounds, 'round')}. What you see is its last picture here; it never runs here again.`,
+  }
+}
+
+/** The move ended early, at the side that has the machine. */
+export function stayed({ code, message }: WireError): Statement {
+  if (code === 'IN_DOUBT') {
+    return {
+      tone: 'failed',
+      sentence:
+        'The connection ended in the moment of the hand-over: the other side may have the machine, so it stands still here.',
+      detail:
+        'Look whether it runs over there. Its disk is kept in this browser as it was, until another machine is started here.',
+    }
+  }
+  const what = code === 'UNAUTHORIZED' ? 'Somebody answered who does not have the secret of your link.' : message
+  return { tone: 'stopped', sentence: `${what} The machine runs on here.`, detail: code ?? '' }
+}
+
+/** It ended early, at the side that was to get it. */
+export function notArrived({ code, message }: WireError): Statement {
+  return {
+    tone: 'failed',
+    sentence: `${message} The machine stays with the other side.`,
+    detail: `${code ?? 'Error'}. Ask for a new link to begin again.`,
+  }
+}
+
+/** It does not start. */
+export function notStarted({ code, message }: WireError): Statement {
+  const detail = code === 'LOCKED' ? 'Another tab of this browser runs it; close that one.' : (code ?? '')
+  return { tone: 'failed', sentence: message, detail }
+}
