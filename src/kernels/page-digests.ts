@@ -51,6 +51,11 @@ export class PageDigests {
     this.#words[at + 3] = fourth()
   }
 
+  /** What is remembered of a page: four words, a view. */
+  digest(page: number): Int32Array {
+    return this.#words.subarray(page * WORDS, (page + 1) * WORDS)
+  }
+
   /** Whether a page holds something else than when it was noted last. */
   differs(page: number): boolean {
     const words = this.#words
