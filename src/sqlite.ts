@@ -5,3 +5,4 @@
 export { SqliteDisk, type SqliteDiskOptions } from './adapters/sqlite/sqlite-disk.ts'
 export { chooseBuild, type SqliteBuild, type SqliteModule } from './adapters/sqlite/sqlite-module.ts'
 export { SqliteVfs, type SqliteVfsOptions } from './adapters/sqlite/sqlite-vfs.ts'
+export { type MovingDatabase, moveAway, type SwapOptions, type SwapResult, swap } from './adapters/sqlite/swap.ts'

@@ -1,4 +1,5 @@
-import { StorageError } from '../../errors/storage-error.ts'
+import { errorCode, StorageError } from '../../errors/storage-error.ts'
+import { writeFully } from '../../migration/journal/record-slots.ts'
 import type { BlockHasher } from '../../storage/block-hasher.ts'
 import type { StorageProvider } from '../../storage/provider.ts'
 import { readFully } from '../../storage/sequential-reader.ts'
@@ -60,10 +61,43 @@ export class HeadSlots {
     return { bytes, offset: this.#latest * SLOT_BYTES }
   }
 
-  /** Everything written so far is durable. */
-  flushed(): void {
-    this.#durable = this.#latest
+  /** The slot that was written last; for {@link flushed}. */
+  get latest(): number {
+    return this.#latest
   }
+
+  /** A flush that began when this slot was the latest has ended. */
+  flushed(slot: number): void {
+    this.#durable = slot
+  }
+}
+
+/** The slots of a disk that is not used yet. */
+export interface PreparedSlots extends HeadSlots {
+  /** Writes a head, and makes it and everything else on the disk durable. */
+  write(head: Head): Promise<void>
+}
+
+/** The slots of a disk that is to be overwritten, whatever is in them. */
+export async function prepareSlots(provider: StorageProvider, hasher: BlockHasher): Promise<PreparedSlots> {
+  const slots = new HeadSlots(provider.size, hasher)
+  try {
+    const [latest] = (await readHeads(provider, hasher)).heads
+    if (latest) slots.begin(latest.generation, latest.generation)
+  } catch (error) {
+    if (!['CORRUPT', 'SIZE_MISMATCH', 'INCOMPATIBLE'].includes(errorCode(error) ?? '')) throw error
+    // Nothing of what was there may be taken for a head of this database.
+    await provider.writeAt(new Uint8Array(AFTER_SLOTS), 0)
+  }
+  return Object.assign(slots, {
+    write: async (head: Head) => {
+      const { bytes, offset } = slots.next(head)
+      const { latest } = slots
+      await writeFully(provider, bytes, offset)
+      await provider.flush()
+      slots.flushed(latest)
+    },
+  })
 }
 
 /** Reads the slots of a disk; bytes of any kind are taken. @throws StorageError `SIZE_MISMATCH`, `INCOMPATIBLE`, and what the storage throws */

@@ -14,3 +14,17 @@ export function repeat(work: () => Soon<boolean>): Soon<void> {
     if (!more) return
   }
 }
+
+/** Does work, and something else before its failure is thrown on. */
+export function unless<Value>(work: () => Soon<Value>, failed: () => void): Soon<Value> {
+  const giveOn = (error: unknown): never => {
+    failed()
+    throw error
+  }
+  try {
+    const value = work()
+    return value instanceof Promise ? value.catch(giveOn) : value
+  } catch (error) {
+    return giveOn(error)
+  }
+}

@@ -7,7 +7,7 @@ import { findHead } from './find-head.ts'
 import { GatheredWrites } from './gathered-writes.ts'
 import type { Head, JournalPlace, PlaceState } from './head.ts'
 import { HeadSlots } from './head-slots.ts'
-import { after, repeat, type Soon } from './in-turn.ts'
+import { after, repeat, type Soon, unless } from './in-turn.ts'
 import type { JournalDigest } from './journal-digest.ts'
 import { journalStart } from './journal-place.ts'
 import { COPY_BYTES, DATABASE_START, SMALLEST_DISK } from './limits.ts'
@@ -196,17 +196,27 @@ export class SqliteDisk {
 
   /** Everything written is durable then. */
   sync(): Soon<void> {
-    return after(this.save(), () =>
-      after(this.#io.flush(), () => {
-        this.#slots.flushed()
-        this.#isJournalFlushed = this.#head.journal !== undefined
-      }),
-    )
+    return after(this.save(), () => {
+      const slots = this.#slots
+      const { latest } = slots
+      const hasJournal = this.#head.journal !== undefined
+      const flushing = unless(
+        () => this.#io.flush(),
+        () => this.#expectNothing(),
+      )
+      return after(flushing, () => {
+        slots.flushed(latest)
+        this.#isJournalFlushed = hasJournal && this.#head.journal !== undefined
+      })
+    })
   }
 
   /** Everything written has landed in the storage then, the head included, as far as a process that ends is concerned. */
   save(): Soon<void> {
-    return after(this.#isHeadNew ? this.#writeHead() : undefined, () => this.#writes.settle())
+    return unless(
+      () => after(this.#isHeadNew ? this.#writeHead() : undefined, () => this.#writes.settle()),
+      () => this.#expectNothing(),
+    )
   }
 
   /** Writes the head and closes the storage. Idempotent. */
@@ -222,20 +232,55 @@ export class SqliteDisk {
   }
 
   /**
-   * Has the database go on at another disk that holds the same bytes, but for the slots. Nobody may be writing.
+   * What is said of the database, without its journal: for between two transactions.
    * @internal
    */
-  turnTo(provider: StorageProvider): void {
-    this.#io = new ProviderIo(provider)
-    this.#writes.turnTo(this.#io)
+  get head(): Head {
+    return this.#head
   }
 
   /**
-   * Writes whose database it is, durably. @param slots those of the disk that it turned to, when that is another one
+   * Somebody uses it who cannot wait.
    * @internal
    */
-  become(state: PlaceState, moveId: Uint8Array, slots?: HeadSlots): Soon<void> {
-    if (slots) this.#slots = slots
+  mustAnswerAtOnce = false
+
+  /**
+   * Refuses a storage to which this database cannot move.
+   * @internal
+   */
+  checkDestination(destination: StorageProvider): void {
+    if (!this.isHere) throw moved()
+    if (destination.size !== this.size) {
+      throw new StorageError('SIZE_MISMATCH', undefined, {
+        context: { source: this.size, destination: destination.size },
+      })
+    }
+    if (this.mustAnswerAtOnce && !answersAtOnce(destination)) {
+      throw new StorageError(
+        'NOT_SUPPORTED',
+        'A build of SQLite that cannot wait uses it, and the storage answers later.',
+      )
+    }
+  }
+
+  /**
+   * Has the database go on at another disk that holds the same bytes, but for the slots; those are given when they are others. Nobody may be writing.
+   * @internal
+   */
+  turnTo(provider: StorageProvider, slots?: HeadSlots): void {
+    this.#io = new ProviderIo(provider)
+    this.#writes.turnTo(this.#io)
+    if (!slots) return
+    this.#slots = slots
+    this.#change({ state: 'here' })
+  }
+
+  /**
+   * Says durably whose database it is.
+   * @internal
+   */
+  become(state: PlaceState, moveId: Uint8Array): Soon<void> {
     this.#change({ state, moveId })
     return this.sync()
   }
@@ -252,6 +297,11 @@ export class SqliteDisk {
       this.#change({ journal })
       return this.#isJournalFlushed ? this.sync() : this.save()
     })
+  }
+
+  /** What is on the disk is not known: the next head must be written, whatever it says. */
+  #expectNothing(): void {
+    this.#isHeadNew = true
   }
 
   #writeHead(): Soon<void> {

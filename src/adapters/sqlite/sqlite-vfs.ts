@@ -64,6 +64,7 @@ export class SqliteVfs extends Base {
     if (!this.#waits && !disk.answersAtOnce) {
       throw new StorageError('NOT_SUPPORTED', 'This build of SQLite cannot wait, and the storage answers later.')
     }
+    if (!this.#waits) disk.mustAnswerAtOnce = true
     this.#disks.set(fileName(name), disk)
   }
 
@@ -278,7 +279,7 @@ export class SqliteVfs extends Base {
     this.#lastError = error
     const code = errorCode(error)
     if (code === 'QUOTA_EXCEEDED') return RESULT.full
-    return code === 'NOT_OWNER' || code === 'LOCKED' ? RESULT.readOnlyMoved : otherwise
+    return code === 'NOT_OWNER' ? RESULT.readOnlyMoved : otherwise
   }
 }
 
