@@ -258,6 +258,7 @@ export class ArrivingDisk implements SessionDisk {
     return {
       provider: face,
       writeChecked: (data, offset, tags) => face.writeChecked(data, offset, tags),
+      writePatched: (blocks) => face.writePatched(blocks),
       invalidate: (blocks) => face.invalidate(blocks),
       available: () => {
         throw new StorageError('NOT_SUPPORTED', 'What is here already is kept only where it is claimed.')

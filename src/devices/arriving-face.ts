@@ -2,8 +2,10 @@ import { Bitfield } from '../bitfield/bitfield.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { WaitingCache } from '../modules/waiting-cache.ts'
 import { matchTags } from '../protocol/packets/write-checked.ts'
+import type { PatchedBlocks } from '../protocol/patched-blocks.ts'
 import { DIGEST_BYTES } from '../storage/block-hasher.ts'
 import type { IoOptions } from '../storage/provider.ts'
+import { readFully } from '../storage/sequential-reader.ts'
 import { StorageWrapper } from '../storage/wrapper.ts'
 import { Checkpoints } from './checkpoints.ts'
 import type { DiskJournal } from './disk-journal.ts'
@@ -67,13 +69,33 @@ export class ArrivingFace extends StorageWrapper {
    */
   async writeChecked(data: Uint8Array, offset: number, tags: Uint8Array): Promise<number> {
     this.#checkAdmission()
-    const { digests } = this.#journal
-    const hashed = digests.hash(data)
+    const hashed = this.#journal.digests.hash(data)
     if (!matchTags(tags, hashed)) throw new StorageError('DAMAGED', undefined, { context: { offset } })
+    return this.#storeHashed(data, offset, hashed)
+  }
+
+  /**
+   * Changes pieces of blocks that are here and void, if they become what they should. Not after the hand-over: then what is here may be this side's own.
+   * @throws StorageError `DAMAGED`
+   */
+  async writePatched({ offset, length, digests, apply }: PatchedBlocks): Promise<void> {
+    if (this.#admission === 'missing') throw new StorageError('DAMAGED', 'What is here may be its new owner\u2019s.')
+    this.#checkAdmission()
+    const blocks = new Uint8Array(length)
+    await readFully(this.inner, blocks, offset)
+    apply(blocks)
+    const hashed = this.#journal.digests.hash(blocks)
+    if (hashed.some((byte, index) => byte !== digests[index])) {
+      throw new StorageError('DAMAGED', 'A patch does not fit what is here.', { context: { offset } })
+    }
+    await this.#storeHashed(blocks, offset, hashed)
+  }
+
+  #storeHashed(data: Uint8Array, offset: number, hashed: Uint8Array): Promise<number> {
     return this.#write({ offset, length: data.length }, async (from, to) => {
       await this.inner.writeAt(data.subarray(from - offset, to - offset), from)
       const at = (byte: number) => Math.ceil((byte - offset) / this.#blockSize) * DIGEST_BYTES
-      digests.noteDigests(from / this.#blockSize, hashed.subarray(at(from), at(to)))
+      this.#journal.digests.noteDigests(from / this.#blockSize, hashed.subarray(at(from), at(to)))
       this.#checkpoints.passed(to - from)
     })
   }

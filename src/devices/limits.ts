@@ -7,6 +7,12 @@ export const FLUSHED_BYTES = 2 ** 26
 /** Requests for digests that wait for an answer at a time: 1 MiB of answers, and the pages of a terabyte are compared within two round trips. */
 export const DIGEST_REQUESTS = 16
 
+/**
+ * Pages of digests of pieces that a source remembers of what it has sent, 16 MiB: the last 8 GiB of the disk that went out. What is written again and again
+ * stays among them.
+ */
+export const SENT_PAGES = 512
+
 /** Bytes of an older copy that are read at once, to be hashed. */
 export const HASHED_BYTES = 2 ** 20
 

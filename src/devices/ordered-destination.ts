@@ -33,6 +33,12 @@ export class OrderedDestination extends StorageWrapper<ToProtocol> {
     return this.inner.writeAt(data, offset, options)
   }
 
+  /** As that of the destination. */
+  async patch(...call: Parameters<ToProtocol['patch']>): Promise<void> {
+    if (this.#waits && this.#telling) await this.#telling
+    return this.inner.patch(...call)
+  }
+
   async zeroAt(offset: number, length: number): Promise<number> {
     if (this.#waits && this.#telling) await this.#telling
     return this.inner.zeroAt(offset, length)

@@ -16,6 +16,7 @@ import { compareClaims } from './compare-claims.ts'
 import { type DiskJournal, finishSettling, MemoryJournal } from './disk-journal.ts'
 import { HandOver, type HandOverStart } from './hand-over.ts'
 import { OrderedDestination } from './ordered-destination.ts'
+import { PatchingDestination } from './patching-destination.ts'
 import { readPages } from './read-pages.ts'
 import type { SendDiskOptions, SentDisk } from './send-options.ts'
 import { SendingFace } from './sending-face.ts'
@@ -151,8 +152,9 @@ export class SendingDisk {
     const claims = start.hasClaims ? await this.#compare(run, { isOwner: false }) : this.#beginAnew(order)
     this.#hasBegun = true
     this.#hear(order)
+    const patching = this.#patching(run)
     const face = new SendingFace(
-      { to, requests: handOver.requests, digests, claims, checkpoints: this.#checkpoints },
+      { to, requests: handOver.requests, digests, claims, checkpoints: this.#checkpoints, patching },
       this.#source.blockSize,
     )
     let root: Uint8Array | undefined
@@ -176,6 +178,7 @@ export class SendingDisk {
           // A new owner keeps what it has and asks for the rest: nothing is compared any more.
           if (missingBlocks > 0) {
             claims?.forget(0, claims.blockCount)
+            patching?.end()
             // What is still to come must be as it is now, also when the power fails here.
             await this.#source.flush()
           }
@@ -188,6 +191,19 @@ export class SendingDisk {
     } finally {
       claims?.free()
     }
+  }
+
+  /** Over one connection, since over the next one the destination may be another, or have lost what it had not flushed. */
+  #patching({ to, options }: SendingRun): PatchingDestination | undefined {
+    const { blockSize } = this.#source
+    const needed = FEATURE.patch | FEATURE.check
+    if ((options.connection.shared & needed) !== needed || !PatchingDestination.takes(blockSize)) return undefined
+    return new PatchingDestination({
+      to,
+      hasher: this.#hasher,
+      blockSize,
+      isWritten: () => this.#source.dirtyBlocks > 0,
+    })
   }
 
   /** The disk was handed over; what was missing then has moved since. */

@@ -5,6 +5,7 @@ import { DIGEST_BYTES } from '../storage/block-hasher.ts'
 import type { BlockIoOptions, IoOptions, StorageProvider } from '../storage/provider.ts'
 import type { Checkpoints } from './checkpoints.ts'
 import type { OrderedDestination } from './ordered-destination.ts'
+import type { PatchingDestination } from './patching-destination.ts'
 
 /** What the face works with. */
 export interface SendingFaceParts {
@@ -15,6 +16,8 @@ export interface SendingFaceParts {
   /** What the destination claims of blocks that nothing is known of here. */
   readonly claims: BlockDigests | undefined
   readonly checkpoints: Checkpoints
+  /** Sends only what has changed of blocks that were sent before; undefined where the destination cannot take that. */
+  readonly patching?: PatchingDestination | undefined
 }
 
 /**
@@ -54,6 +57,7 @@ export class SendingFace implements StorageProvider {
   }
 
   async zeroAt(offset: number, length: number): Promise<number> {
+    this.#parts.patching?.forget(offset, length)
     const count = await this.#parts.to.zeroAt(offset, length)
     const [start, blocks] = [offset / this.#blockSize, Math.ceil(length / this.#blockSize)]
     this.#parts.claims?.forget(start, blocks)
@@ -115,7 +119,9 @@ export class SendingFace implements StorageProvider {
     if (failed) throw failed.reason
   }
 
-  async #send(data: Uint8Array, offset: number, options: BlockIoOptions): Promise<void> {
-    await this.#parts.to.writeAt(data, offset, options)
+  async #send(data: Uint8Array, offset: number, options: BlockIoOptions & { digests: Uint8Array }): Promise<void> {
+    const { to, patching } = this.#parts
+    if (patching) await patching.write({ data, offset, options })
+    else await to.writeAt(data, offset, options)
   }
 }

@@ -10,6 +10,8 @@ import { expandWrite } from './packets/expand-write.ts'
 import type { Packet } from './packets/packet.ts'
 import type { WriteAt } from './packets/write-at.ts'
 import { TAG_BYTES, type WriteChecked } from './packets/write-checked.ts'
+import type { WritePatch } from './packets/write-patch.ts'
+import { cutPatch, type PatchedBlocks } from './patched-blocks.ts'
 import { failureOf } from './peer-error.ts'
 import type { ProtocolRW, SendOptions } from './protocol-rw.ts'
 import { WriteAcks } from './write-acks.ts'
@@ -23,6 +25,11 @@ export interface ArrivingDevice {
    * @throws StorageError `DAMAGED`, and what `writeAt` throws
    */
   readonly writeChecked?: (data: Uint8Array, offset: number, tags: Uint8Array) => Promise<number>
+  /**
+   * Changes pieces of whole blocks that are here, if they become what their digests of 16 bytes say; see `write-patch`. Without it that is refused.
+   * @throws StorageError `DAMAGED`, and what `writeAt` throws
+   */
+  readonly writePatched?: (blocks: PatchedBlocks) => Promise<void>
   /** The source wrote these blocks after it sent them. */
   readonly invalidate?: (blocks: Uint32Array) => Promise<void> | void
   /** The source says that this range is here already. */
@@ -123,6 +130,12 @@ export class FromProtocol {
       case 'write-checked':
         return this.#answered(packet, id, async (device) => {
           await this.#storeChecked(device, packet)
+          this.#acks.add(id, packet.data.length)
+          return undefined
+        })
+      case 'write-patch':
+        return this.#answered(packet, id, async (device) => {
+          await this.#storePatched(device, packet)
           this.#acks.add(id, packet.data.length)
           return undefined
         })
@@ -259,6 +272,16 @@ export class FromProtocol {
     })
   }
 
+  async #storePatched({ provider, writePatched }: ArrivingDevice, packet: WritePatch): Promise<void> {
+    if (!writePatched) throw new StorageError('NOT_SUPPORTED', 'Blocks are not patched here.')
+    const { blockSize } = this.#info!
+    const patch = cutPatch(packet, { blockSize, size: provider.size })
+    const { offset, length } = patch
+    await this.#arrive(provider, { offset, length, generation: packet.generation }, (from, to) =>
+      writePatched(patch.part(from, to)),
+    )
+  }
+
   #zero(
     provider: StorageProvider,
     { offset, length }: { offset: number; length: number },
@@ -329,6 +352,7 @@ const CHANGING: ReadonlySet<Packet['kind']> = new Set([
   'write-at',
   'write-newer',
   'write-checked',
+  'write-patch',
   'write-at-with-map',
   'dirty-list',
   'event',

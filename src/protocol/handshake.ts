@@ -17,12 +17,13 @@ export const PROTOCOL_VERSION = 1
  * What a side may want or can do, as bits of a hello.
  *
  * `compare`: a peer may come to compare a disk with another by hashes, and maybe to repair it. `guard`: heads of frames carry checksums. `check`: it
- * looks at the tags of blocks before it stores them, see `write-checked`.
+ * looks at the tags of blocks before it stores them, see `write-checked`. `patch`: it changes blocks that it has an older copy of, see
+ * `write-patch`.
  */
-export const FEATURE = { compare: 1, guard: 2, check: 4 } as const
+export const FEATURE = { compare: 1, guard: 2, check: 4, patch: 8 } as const
 
 /** What this code does with every peer that does it, too. */
-const COMMON_FEATURES = FEATURE.guard | FEATURE.check
+const COMMON_FEATURES = FEATURE.guard | FEATURE.check | FEATURE.patch
 
 /** Who shakes hands. */
 export interface HandshakeOptions {

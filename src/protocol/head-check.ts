@@ -9,6 +9,7 @@ const DATA_COMMANDS: ReadonlySet<number> = new Set([
   COMMAND.writeAtWithMap,
   COMMAND.writeNewer,
   COMMAND.writeChecked,
+  COMMAND.writePatch,
   COMMAND.readAtResponse,
   COMMAND.readByHashResponse,
   COMMAND.padding,

@@ -42,6 +42,12 @@ export const LISTED_BLOCKS = 2 ** 22
 /** Tags of blocks in one write: the largest payload in blocks of 512 bytes, which are the smallest. They stay a view of what came. */
 export const LISTED_TAGS = 2 ** 15
 
+/** Blocks in one patch: `PATCH_BYTES` of the smallest blocks that are patched, 8 KiB. */
+export const PATCHED_BLOCKS = 2 ** 7
+
+/** Bytes of the blocks that one patch changes, or one block: the receiver reads them, changes them in memory and stores them again. */
+export const PATCH_BYTES = 2 ** 20
+
 /** Identifiers in one `remove-from-map`: as many as fill a frame. */
 export const REMOVED_IDS = 2 ** 21
 

@@ -383,7 +383,7 @@ export class ProtocolRW {
 }
 
 /** Large requests of which nothing is kept when they have been handled. */
-const BULK: ReadonlySet<Packet['kind']> = new Set(['write-at', 'write-newer', 'write-checked'])
+const BULK: ReadonlySet<Packet['kind']> = new Set(['write-at', 'write-newer', 'write-checked', 'write-patch'])
 
 function abortable<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
   return new Promise((resolve, reject) => {

@@ -17,6 +17,7 @@ import type { Packet } from './packets/packet.ts'
 import type { DigestLevel, ReadDigests } from './packets/read-digests.ts'
 import type { WriteAtBytes } from './packets/write-at.ts'
 import { TAG_BYTES, tagsOf } from './packets/write-checked.ts'
+import type { WritePatch } from './packets/write-patch.ts'
 import { failureOf, peerError } from './peer-error.ts'
 import type { ProtocolRW, SendOptions } from './protocol-rw.ts'
 
@@ -120,6 +121,14 @@ export class ToProtocol implements StorageProvider {
     // All of them, also after a failure: the data is borrowed until the last piece has left.
     await allSettled(pieces)
     return length
+  }
+
+  /** Changes pieces of neighbouring blocks that the peer has an older copy of. @throws StorageError `DAMAGED` when it has another one than is meant */
+  async patch(blocks: Omit<WritePatch, 'kind' | 'generation'>, length: number, options: IoOptions = {}): Promise<void> {
+    const { signal, departs } = options
+    const urgent = this.#isNeeded(blocks.offset, length)
+    const packet = { kind: 'write-patch', generation: this.#generation, ...blocks } as const
+    await this.#stored(packet, length, { urgent, ...(signal ? { signal } : {}), ...(departs ? { departs } : {}) })
   }
 
   async zeroAt(offset: number, length: number): Promise<number> {

@@ -40,6 +40,6 @@ describe('a migration that is struck at any send ends with one owner and every b
   test.each(blows)('$kind before a send of the $at', { timeout: 60_000 }, async (blow) => {
     let send = 1
     for (; await strikeOnce({ ...blow, send }); send++) expect(send).toBeLessThan(1000)
-    expect(send).toBeGreaterThan(10)
+    expect(send).toBeGreaterThan(7)
   })
 })

@@ -16,6 +16,7 @@ const packets: readonly Packet[] = [
   { kind: 'write-at', form: 'data', offset: 0x3000, data },
   { kind: 'write-newer', generation: 1, write: { kind: 'write-at', form: 'data', offset: 0, data } },
   { kind: 'write-checked', generation: 1, offset: 65536, tags: new Uint8Array(16).fill(5), data },
+  { kind: 'write-patch', generation: 1, offset: 0, digests: new Uint8Array(16), maps: new Uint8Array(2), data },
   { kind: 'dirty-list', blockSize: 65536, blocks: Uint32Array.from({ length: 100 }, (_, index) => 7 * index) },
   { kind: 'need-at', offset: 65536, length: 4096 },
   { kind: 'acks', ranges: [{ firstId: 7, count: 3 }] },

@@ -7,7 +7,21 @@ import { decodePacket, encodePacket, type Packet } from '../../src/protocol/pack
 import { hex } from './packets/hex.ts'
 
 const BYTES: ReadonlySet<string> = new Set([
-  ...['data', 'segments', 'nonce', 'mac', 'digest', 'diskId', 'migrationId', 'key', 'root', 'pages', 'tags'],
+  ...[
+    'data',
+    'segments',
+    'nonce',
+    'mac',
+    'digest',
+    'diskId',
+    'migrationId',
+    'key',
+    'root',
+    'pages',
+    'tags',
+    'digests',
+    'maps',
+  ],
 ])
 
 const readme = readFileSync(new URL('../../src/protocol/README.md', import.meta.url), 'utf8')

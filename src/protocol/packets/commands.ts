@@ -45,6 +45,7 @@ export const COMMAND = {
   cancel: 0x4c,
   complete: 0x4d,
   writeChecked: 0x4e,
+  writePatch: 0x4f,
   ping: 0x60,
   padding: 0x61,
 

@@ -133,6 +133,7 @@ import {
 import { decodeWriteAtWithMap, encodeWriteAtWithMap, type WriteAtWithMap } from './write-at-with-map.ts'
 import { decodeWriteChecked, encodeWriteChecked, type WriteChecked } from './write-checked.ts'
 import { decodeWriteNewer, encodeWriteNewer, type WriteNewer } from './write-newer.ts'
+import { decodeWritePatch, encodeWritePatch, type WritePatch } from './write-patch.ts'
 
 /** What is asked or told. */
 export type RequestPacket =
@@ -158,6 +159,7 @@ export type RequestPacket =
   | Root
   | WriteNewer
   | WriteChecked
+  | WritePatch
   | Begin
   | ReadDigests
   | Keep
@@ -226,6 +228,7 @@ const DECODERS: { readonly [Command in (typeof COMMAND)[keyof typeof COMMAND]]: 
   [COMMAND.root]: decodeRoot,
   [COMMAND.writeNewer]: decodeWriteNewer,
   [COMMAND.writeChecked]: decodeWriteChecked,
+  [COMMAND.writePatch]: decodeWritePatch,
   [COMMAND.begin]: decodeBegin,
   [COMMAND.beginResponse]: decodeBeginResponse,
   [COMMAND.readDigests]: decodeReadDigests,
@@ -280,6 +283,7 @@ const ENCODERS: { readonly [Kind in Packet['kind']]: (packet: Extract<Packet, { 
   root: encodeRoot,
   'write-newer': encodeWriteNewer,
   'write-checked': encodeWriteChecked,
+  'write-patch': encodeWritePatch,
   begin: encodeBegin,
   'begin-response': encodeBeginResponse,
   'read-digests': encodeReadDigests,

@@ -75,6 +75,7 @@ export const ourPackets: readonly Packet[] = [
     nonce: id(13),
   },
   { kind: 'write-checked', generation: 0, offset: 4096, tags: id(14, 8), data },
+  { kind: 'write-patch', generation: 2, offset: 65536, digests: id(15), maps: Uint8Array.of(1, 128), data },
   { kind: 'write-newer', generation: 2, write: { kind: 'write-at', form: 'data', offset: 4096, data } },
   {
     kind: 'write-newer',

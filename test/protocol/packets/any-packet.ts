@@ -41,6 +41,16 @@ export const anyPacket: fc.Arbitrary<Packet> = fc.oneof(
     tags: fc.array(tag, { maxLength: 4 }).map((list) => Uint8Array.from(list.flatMap((one) => [...one]))),
     data,
   }),
+  fc.tuple(u32, u53, fc.array(id, { minLength: 1, maxLength: 4 }), fc.integer({ min: 0, max: 3 }), data).map(
+    ([generation, offset, digests, bits, data]): Packet => ({
+      kind: 'write-patch',
+      generation,
+      offset,
+      digests: Uint8Array.from(digests.flatMap((one) => [...one])),
+      maps: new Uint8Array(digests.length * bits).fill(3),
+      data,
+    }),
+  ),
   fc.record({
     kind: fc.constant('write-newer'),
     generation: size,
