@@ -8,7 +8,13 @@ export type { GroupMessageHandler } from './devices/group-messages.ts'
 export type { GroupDisk, SendGroupOptions, SentGroup } from './devices/group-options.ts'
 export { GROUP_RECORD_BYTES } from './devices/group-record.ts'
 export { type OfferedDisk, type ReceiveDiskOptions, type ReceivedDisk, receiveDisk } from './devices/receive-disk.ts'
-export { type ReceivedGroup, type ReceiveGroupOptions, receiveGroup } from './devices/receive-group.ts'
+export {
+  type ReceivedGroup,
+  type ReceiveGroupOptions,
+  type ReopenGroupOptions,
+  receiveGroup,
+  reopenGroup,
+} from './devices/receive-group.ts'
 export { type SendDiskOptions, type SentDisk, sendDisk } from './devices/send-disk.ts'
 export { type OpenSendingOptions, SendingDisk, type SendingOptions } from './devices/sending-disk.ts'
 export { type Journal, type JournalOptions, journalBytes, openJournal } from './migration/journal/journal.ts'

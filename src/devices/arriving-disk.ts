@@ -34,6 +34,8 @@ export interface ArrivingDiskOptions {
   readonly onHashing?: (done: number, total: number) => void
   /** The number of the disk on its connections. Default: 1. */
   readonly dev?: number
+  /** Calls `open` when the application may write to a disk that has become this side's. Default: at once. */
+  readonly opens?: (open: () => void) => void
 }
 
 /**
@@ -58,6 +60,9 @@ export class ArrivingDisk implements SessionDisk {
   #turn: Promise<unknown> = Promise.resolve()
   readonly #over = new AbortController()
   #isOwner = false
+  /** The application may write, or might if nobody had stopped it. */
+  #isOpen = false
+  #isStopped = false
   /** The disk was handed over in an earlier life, before everything was here. */
   #wasIncomplete = false
 
@@ -160,6 +165,7 @@ export class ArrivingDisk implements SessionDisk {
 
   /** Somebody else owns the disk too: nobody writes until it is decided whose it is. */
   stop(): void {
+    this.#isStopped = true
     void this.disk.lock()
   }
 
@@ -192,8 +198,13 @@ export class ArrivingDisk implements SessionDisk {
     this.#isOwner = true
     const { root, missing } = this.journal.ownership!
     if (!missing) this.finish()
-    this.disk.unlock()
-    this.#owned.resolve(root === undefined ? undefined : this.journal.digests.root())
+    const agreed = root === undefined ? undefined : this.journal.digests.root()
+    const { opens = (open: () => void) => open() } = this.#options
+    opens(() => {
+      this.#isOpen = true
+      if (!this.#isStopped) this.disk.unlock()
+      this.#owned.resolve(agreed)
+    })
   }
 
   /** Nothing is missing any more; nobody is asked from here on. */
@@ -317,7 +328,7 @@ export class ArrivingDisk implements SessionDisk {
   }
 
   get #isDone(): boolean {
-    return this.#isOwner && this.cache.missingBlocks === 0
+    return this.#isOpen && this.cache.missingBlocks === 0
   }
 
   #lost(connection: Connection, reason: unknown): void {

@@ -1,6 +1,6 @@
 import { StorageError } from '../errors/storage-error.ts'
 import type { Connection } from '../protocol/connection.ts'
-import type { DeviceGroupInfo, GroupDevice } from '../protocol/packets/device-group-info.ts'
+import type { DeviceGroupInfo } from '../protocol/packets/device-group-info.ts'
 import { BlockDigests } from '../storage/block-digests.ts'
 import { createBlockHasher } from '../storage/block-hasher.ts'
 import type { StorageProvider } from '../storage/provider.ts'
@@ -25,9 +25,15 @@ export interface ReceiveGroupOptions {
   messageHandler?: GroupMessageHandler
 }
 
+/** Which disks of a group are opened again. */
+export interface ReopenGroupOptions extends Omit<ReceiveGroupOptions, 'connection'> {
+  /** As they were offered, in that order. */
+  offers: readonly OfferedDisk[]
+}
+
 /** Disks with one life on their way here. */
 export interface ReceivedGroup {
-  /** In the order of the group. Each has a gate of its own, which opens when the source's word on it has come; use {@link handedOver} for all. */
+  /** In the order of the group. Their gates open together, once the source's word on the last of them has come. */
   readonly disks: readonly ReceivedDisk[]
   /** Resolves when all disks are this side's, with their roots; otherwise as that of each. After another `attach` a new promise stands here. */
   readonly handedOver: Promise<readonly (Uint8Array | undefined)[]>
@@ -49,15 +55,28 @@ export async function receiveGroup(options: ReceiveGroupOptions): Promise<Receiv
   return group
 }
 
+/**
+ * Opens the disks of a group without their peer, after this process has been started anew: they can be used at once when all of them were handed over
+ * before; else they wait for {@link ReceivedGroup.attach}. Not in dialect `silo`.
+ * @throws StorageError what `create` and `journal` throw, `LIMIT_EXCEEDED`
+ */
+export async function reopenGroup(options: ReopenGroupOptions): Promise<ReceivedGroup> {
+  const group = new ArrivingGroup(options)
+  await group.open(options.offers)
+  return group
+}
+
 /** A disk of the group in either dialect. */
 type Arrival = ArrivingDisk | SiloArrival
 
 class ArrivingGroup implements ReceivedGroup {
-  readonly #options: ReceiveGroupOptions
+  readonly #options: Omit<ReceiveGroupOptions, 'connection'>
   #arrivals: readonly Arrival[] | undefined
-  #messages!: GroupMessages
+  /** Gates of disks that are this side's, until all are. */
+  readonly #ready: (() => void)[] = []
+  #messages: GroupMessages | undefined
 
-  constructor(options: ReceiveGroupOptions) {
+  constructor(options: Omit<ReceiveGroupOptions, 'connection'>) {
     this.#options = options
   }
 
@@ -94,23 +113,28 @@ class ArrivingGroup implements ReceivedGroup {
     await placed
   }
 
-  sendMessage(message: Uint8Array): Promise<void> {
-    return this.#messages.send(message)
+  async open(offers: readonly OfferedDisk[]): Promise<void> {
+    checkCount(offers.length)
+    const arrivals = offers.map((_, index) => this.#arriving(index + 1, offers.length))
+    this.#arrivals = arrivals
+    await Promise.all(arrivals.map((arrival, index) => arrival.open(offers[index]!)))
+  }
+
+  async sendMessage(message: Uint8Array): Promise<void> {
+    if (!this.#messages) throw new StorageError('PEER_LOST', 'The group is not connected yet.')
+    await this.#messages.send(message)
   }
 
   /** At once listens to all of them: what comes next may be for any. */
   #take(connection: Connection, { devices }: DeviceGroupInfo): Promise<void> {
     const sorted = [...devices].sort((left, right) => left.dev - right.dev)
-    if (sorted.length < 1 || sorted.length > GROUP_DISKS) {
-      throw new StorageError(
-        'LIMIT_EXCEEDED',
-        `The peer offers ${sorted.length} disks, at most ${GROUP_DISKS} are taken.`,
-      )
-    }
+    checkCount(sorted.length)
     if (this.#arrivals && this.#arrivals.length !== sorted.length) {
       throw new StorageError('SIZE_MISMATCH', 'The peer offers other disks than before.')
     }
-    this.#arrivals ??= sorted.map((device) => this.#arrival(connection, device))
+    this.#arrivals ??= sorted.map(({ dev }) =>
+      connection.dialect === 'silo' ? this.#silo(dev, sorted.length) : this.#arriving(dev, sorted.length),
+    )
     const placed = this.#arrivals.map((arrival, index) => {
       if (arrival instanceof ArrivingDisk) return arrival.attach(connection)
       const from = arrival.listen(connection)
@@ -120,13 +144,32 @@ class ArrivingGroup implements ReceivedGroup {
     return Promise.all(placed).then(() => {})
   }
 
-  #arrival({ dialect }: Connection, { dev }: GroupDevice): Arrival {
+  #arriving(dev: number, count: number): ArrivingDisk {
     const { create, journal, reconnectMs = 0 } = this.#options
-    const place = (offer: OfferedDisk) => create(offer, dev - 1)
-    if (dialect === 'silo') return new SiloArrival(place, dev)
-    const openJournal = async (offer: OfferedDisk) => (await journal?.(offer, dev - 1)) ?? memoryJournal(offer)
-    return new ArrivingDisk({ create: place, openJournal, reconnectMs, dev })
+    return new ArrivingDisk({
+      create: (offer) => create(offer, dev - 1),
+      openJournal: async (offer) => (await journal?.(offer, dev - 1)) ?? memoryJournal(offer),
+      reconnectMs,
+      dev,
+      opens: (open) => this.#opens(open, count),
+    })
   }
+
+  #silo(dev: number, count: number): SiloArrival {
+    const { create } = this.#options
+    return new SiloArrival((offer) => create(offer, dev - 1), { dev, opens: (open) => this.#opens(open, count) })
+  }
+
+  /** The gate of one disk opens when those of all may, without anything in between: nobody sees a write to one and none to another. */
+  #opens(open: () => void, count: number): void {
+    this.#ready.push(open)
+    if (this.#ready.length === count) for (const open of this.#ready.splice(0)) open()
+  }
+}
+
+function checkCount(count: number): void {
+  if (count >= 1 && count <= GROUP_DISKS) return
+  throw new StorageError('LIMIT_EXCEEDED', `The group has ${count} disks, 1 to ${GROUP_DISKS} are taken.`)
 }
 
 async function memoryJournal({ size, blockSize }: OfferedDisk): Promise<DiskJournal> {

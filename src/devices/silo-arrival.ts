@@ -17,12 +17,18 @@ export class SiloArrival {
   #info: DevInfo | undefined
   #cache: WaitingCache | undefined
   #gate: Lockable | undefined
-  #isOwner = false
+  readonly #opens: (open: () => void) => void
+  /** The disk is this side's, and the application may write. */
+  #isOpen = false
 
-  /** `dev`: its number on the connection. */
-  constructor(create: (offer: OfferedDisk) => Promise<StorageProvider> | StorageProvider, dev = 1) {
+  /** `dev`: its number on the connection. `opens`: as that of `ArrivingDisk`. */
+  constructor(
+    create: (offer: OfferedDisk) => Promise<StorageProvider> | StorageProvider,
+    { dev = 1, opens = (open) => open() }: { dev?: number; opens?: (open: () => void) => void } = {},
+  ) {
     this.#create = create
     this.#dev = dev
+    this.#opens = opens
   }
 
   get name(): string {
@@ -92,7 +98,7 @@ export class SiloArrival {
   }
 
   #lost(reason: unknown): void {
-    if (this.#isOwner) return
+    if (this.#isOpen) return
     const error =
       reason ?? new StorageError('PEER_LOST', 'The peer closed the connection before it handed the disk over.')
     this.#cache?.fail(error)
@@ -103,11 +109,13 @@ export class SiloArrival {
     const missing = this.cache.missingBlocks
     if (missing > 0) throw new StorageError('VERIFY_FAILED', `${missing} blocks are still missing here.`)
     await this.cache.remote.flush()
-    this.#isOwner = true
     // Nobody is asked any more: what is written from here on is of no interest to the peer.
     this.cache.resume({})
-    this.disk.unlock()
-    this.#owned.resolve(undefined)
+    this.#opens(() => {
+      this.#isOpen = true
+      this.disk.unlock()
+      this.#owned.resolve(undefined)
+    })
   }
 }
 

@@ -59,6 +59,42 @@ describe('a group that is struck at any send ends with one owner of all and ever
   })
 })
 
+test('a destination that dies before any write of its own opens all disks again, or none', {
+  timeout: 120_000,
+}, async () => {
+  const seen = { open: 0, closed: 0, half: 0 }
+  for (let write = 1; ; write++) {
+    const rig = new GroupRig({ seed: write, blocks: [30, 5, 12] })
+    await rig.boot()
+    rig.far.dieBefore = write
+    await rig.move(await rig.connect())
+    if (rig.far.writes < rig.far.dieBefore) break
+    rig.far.dieBefore = Number.POSITIVE_INFINITY
+    const group = await rig.reopen()
+    rig.checkOwners()
+    const owned = rig.far.journals.filter(({ ownership }) => ownership?.state === 'owner').length
+    const open = group.disks.filter(({ disk }) => disk.state === 'open').length
+    expect(open).toBe(owned === 3 ? 3 : 0)
+    if (owned === 3) {
+      seen.open++
+      expect(await group.handedOver).toHaveLength(3)
+      await rig.write(3)
+      await expectEqual(rig)
+    } else if (owned > 0) seen.half++
+    else seen.closed++
+    await expect(group.sendMessage(Uint8Array.of(1))).rejects.toMatchObject({ code: 'PEER_LOST' })
+    // The peer says the rest of it.
+    const { near, far } = await rig.connect()
+    const sending = rig.group.send({ connection: near, clock: rig.clock, maxPauseMs: 5000 })
+    await group.attach(far)
+    expect(await sending).toMatchObject({ acknowledged: true })
+    await group.handedOver
+    for (const { disk } of group.disks) expect(disk.state).toBe('open')
+    await expectEqual(rig)
+  }
+  for (const times of Object.values(seen)) expect(times).toBeGreaterThan(0)
+})
+
 test('a source that dies before any write of its own wakes up with all disks or none', {
   timeout: 120_000,
 }, async () => {

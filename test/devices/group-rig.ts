@@ -3,7 +3,12 @@ import { type Random, seededRandom } from '../../src/async/random.ts'
 import { DeviceGroup } from '../../src/devices/device-group.ts'
 import type { SendGroupOptions } from '../../src/devices/group-options.ts'
 import { GROUP_RECORD_BYTES } from '../../src/devices/group-record.ts'
-import { type ReceivedGroup, type ReceiveGroupOptions, receiveGroup } from '../../src/devices/receive-group.ts'
+import {
+  type ReceivedGroup,
+  type ReceiveGroupOptions,
+  receiveGroup,
+  reopenGroup,
+} from '../../src/devices/receive-group.ts'
 import { type Journal, journalBytes, openJournal } from '../../src/migration/journal/journal.ts'
 import { createWriteIntents } from '../../src/migration/journal/write-intents.ts'
 import { createDirtyTracker, type DirtyTracker } from '../../src/modules/dirty-tracker.ts'
@@ -181,7 +186,7 @@ export class GroupRig {
         },
       }
     }
-    void this.near.death.then(sever)
+    void Promise.race([this.near.death, this.far.death]).then(sever)
     const { dialect } = this
     const clock = patient(this.clock)
     const [near, far] = await Promise.all([
@@ -201,6 +206,17 @@ export class GroupRig {
     })
     this.received = group
     return group
+  }
+
+  /** Opens the disks at the destination without a peer, after it was started anew. */
+  async reopen(): Promise<ReceivedGroup> {
+    const { far } = this
+    this.received = await reopenGroup({
+      offers: this.shadows.map(({ size }, index) => ({ name: `disk ${index}`, size, blockSize: BLOCK })),
+      create: (_offer, index) => this.place(index),
+      journal: (_offer, index) => far.journal(index),
+    })
+    return this.received
   }
 
   /** Where an arriving disk goes; slow, so that time passes and writers get their turn. */
@@ -271,6 +287,8 @@ export class GroupRig {
   }
 
   checkOwners(): void {
+    const gates = (this.received?.disks ?? []).map(({ disk }) => disk?.state === 'open')
+    if (new Set(gates).size > 1) throw new Error(`of the disks there some may be written: ${gates}`)
     for (const [index, tracker] of (this.trackers ?? []).entries()) {
       if (tracker.local.state !== 'open') continue
       const isTheirs = this.received?.disks.some((disk) => disk.disk?.state === 'open')
