@@ -17,6 +17,8 @@ export class OwnedFace extends StorageWrapper {
   readonly #intents: WriteIntents | undefined
   /** Something was written since the journal was last told, while blocks were missing. */
   #isUntold = false
+  /** The last telling, while it is under way. */
+  #telling: Promise<void> | undefined
   /** Writes that began while blocks were missing. */
   readonly #early = new Set<Promise<unknown>>()
   zeroAt?: (offset: number, length: number) => Promise<number>
@@ -37,13 +39,19 @@ export class OwnedFace extends StorageWrapper {
   }
 
   override async flush(): Promise<void> {
-    if (!this.#isUntold || !this.#isIncomplete) return this.inner.flush()
+    if (!this.#isIncomplete) return this.inner.flush()
+    // What another flush is telling now is not durable yet.
+    if (!this.#isUntold) return void (await Promise.all([this.inner.flush(), this.#telling]))
     this.#isUntold = false
+    const telling = this.#tell()
+    this.#telling = telling
     try {
-      await this.#tell()
+      await telling
     } catch (error) {
       this.#isUntold = true
       throw error
+    } finally {
+      if (this.#telling === telling) this.#telling = undefined
     }
   }
 
