@@ -4,6 +4,7 @@ import { PIECE_BYTES } from '../protocol/packets/write-patch.ts'
 import { mapBytes } from '../protocol/patched-blocks.ts'
 import { type BlockHasher, DIGEST_BYTES } from '../storage/block-hasher.ts'
 import type { BlockIoOptions } from '../storage/provider.ts'
+import { UNWRITTEN_BYTES } from './limits.ts'
 import type { OrderedDestination } from './ordered-destination.ts'
 import { PIECE_DIGEST_BYTES, SentPieces } from './sent-pieces.ts'
 
@@ -39,6 +40,7 @@ export class PatchingDestination {
   readonly #parts: PatchingParts
   readonly #sent: SentPieces
   #isWritten = false
+  #unwrittenBytes = 0
   #isOver = false
 
   constructor(parts: PatchingParts, sent = new SentPieces(parts.hasher)) {
@@ -65,7 +67,8 @@ export class PatchingDestination {
   async write(blocks: Blocks): Promise<void> {
     const { data, offset } = blocks
     this.#isWritten ||= this.#parts.isWritten()
-    if (this.#isOver || !this.#isWritten) return this.#whole(blocks)
+    if (!this.#isWritten) this.#unwrittenBytes += data.length
+    if (this.#isOver || (!this.#isWritten && this.#unwrittenBytes > UNWRITTEN_BYTES)) return this.#whole(blocks)
     const pieces = this.#sent.hash(data)
     const parts = this.#divide(blocks, pieces)
     // Until they are stored, who knows what is there.
