@@ -2,6 +2,7 @@ import { checkInteger, InvalidArgumentError } from '../errors/invalid-argument-e
 import { errorCode, StorageError } from '../errors/storage-error.ts'
 import { convergenceLimits } from '../migration/convergence.ts'
 import type { HandOverContext } from '../migration/live-options.ts'
+import { checkDuration } from '../migration/migrator-config.ts'
 import type { StorageProvider } from '../storage/provider.ts'
 import { GroupMessages } from './group-messages.ts'
 import { type GroupDisk, memberOptions, type SendGroupOptions, type SentGroup } from './group-options.ts'
@@ -99,12 +100,15 @@ export class DeviceGroup {
     const { connection, strategy = 'pre-copy', clock, lockerHandler, unlockerHandler } = options
     if (options.concurrency !== undefined) checkInteger('concurrency', options.concurrency, 1)
     const limits = convergenceLimits(options)
+    const { deadlineMs = Number.POSITIVE_INFINITY } = options
+    checkDuration('deadlineMs', deadlineMs)
     const messages = new GroupMessages(connection, options.messageHandler)
     this.#messages = messages
     const isSilo = connection.dialect === 'silo'
     const run = new GroupRun({
       count: this.#disks.length,
       limits,
+      deadlineMs,
       strategy: isSilo ? 'pre-copy' : strategy,
       ...(clock ? { clock } : {}),
       ...(lockerHandler ? { lockerHandler } : {}),

@@ -4,6 +4,7 @@ import { StorageError } from '../errors/storage-error.ts'
 import type { LiveMigrationOptions, LiveMigrationResult } from '../migration/live-options.ts'
 import { Migrator } from '../migration/migrator.ts'
 import type { MigratorConfig } from '../migration/migrator-config.ts'
+import { Outlook, type OutlookParts } from '../migration/outlook.ts'
 
 /** One disk of several that move together: what is done with it in each phase. */
 export class GroupMember {
@@ -19,6 +20,7 @@ export class GroupMember {
   reject!: (error: unknown) => void
   readonly #signal: AbortSignal
   #giveBack: (() => void) | undefined
+  #outlook: Outlook | undefined
 
   /** `signal`: ends it because of another disk. */
   constructor(options: LiveMigrationOptions, signal: AbortSignal) {
@@ -32,7 +34,7 @@ export class GroupMember {
   }
 
   /** @throws StorageError `LOCKED`, `BUSY`, InvalidArgumentError */
-  begin(clock: Clock): void {
+  begin(clock: Clock, look: Pick<OutlookParts, 'limits' | 'deadlineMs' | 'canSwitch'>): void {
     const { source, destination, order, concurrency, runBytes, progressHandler, errorHandler } = this.options
     if (!order) throw new InvalidArgumentError('order', 'an order', order)
     if (!source.lock) throw new InvalidArgumentError('source', 'a source with a lock', undefined)
@@ -54,9 +56,32 @@ export class GroupMember {
     this.#giveBack = this.migrator.hold()
     if (order.available === 0) order.addAll()
     // Blocks that are not to be sent count as read: a write to one of them from here on makes it dirty.
-    for (let block = 0; order.available < order.numBlocks && block < order.numBlocks; block++) {
+    const isTracked = this.options.isTracked || order.available === order.numBlocks
+    for (let block = 0; !isTracked && block < order.numBlocks; block++) {
       if (!order.has(block)) source.trackAt(block * blockSize, blockSize)
     }
+    this.#outlook = new Outlook({ ...look, source, order, clock, migrator: this.migrator })
+  }
+
+  /** The deadline calls for a hand-over with a rest. */
+  get isLate(): boolean {
+    return (this.#outlook?.canSwitch && this.#outlook.isLate) ?? false
+  }
+
+  /** As {@link sendAll}, while the writer runs: in slices, until `isLate`; then the rest is in the order. @throws StorageError `DEADLINE_EXCEEDED` */
+  async pass(isLate: () => boolean): Promise<void> {
+    const { migrator } = this
+    const order = this.options.order!
+    const outlook = this.#outlook!
+    await migrator.migrate(Math.min(migrator.pendingBlocks, outlook.sliceBlocks))
+    while (order.available > 0 && !isLate()) {
+      outlook.measure()
+      outlook.refuse()
+      outlook.checkDeadline()
+      await migrator.more(Math.min(order.available, outlook.sliceBlocks))
+    }
+    await migrator.waitForCompletion()
+    outlook.checkDeadline()
   }
 
   /** Sends all that is in the order; resolves when it is stored. */

@@ -28,6 +28,7 @@ export interface SendGroupOptions
     | 'maxRounds'
     | 'maxPauseMs'
     | 'targetPauseMs'
+    | 'deadlineMs'
     | 'runBytes'
     | 'progressIntervalMs'
     | 'lockerHandler'

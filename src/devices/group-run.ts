@@ -12,6 +12,7 @@ export interface GroupRunOptions {
   /** How many disks there are. */
   readonly count: number
   readonly limits: ConvergenceLimits
+  readonly deadlineMs: number
   readonly strategy: 'auto' | 'pre-copy' | 'post-copy'
   readonly clock?: Clock
   /** Stops all writers at once, before the disks are locked one by one. */
@@ -81,7 +82,9 @@ export class GroupRun {
     this.#isRunning = true
     const startedAt = this.#clock.now()
     try {
-      for (const member of members) member.begin(this.#clock)
+      const { limits, deadlineMs, strategy } = this.#options
+      const look = { limits, deadlineMs, canSwitch: strategy !== 'pre-copy' }
+      for (const member of members) member.begin(this.#clock, look)
       if (this.#options.strategy !== 'post-copy') await this.#moveAhead(members)
       const { predictedPauseMs, pauseMs } = await this.#stopWriters(members)
       await Promise.all(
@@ -109,6 +112,7 @@ export class GroupRun {
   async #moveAhead(members: readonly GroupMember[]): Promise<void> {
     for (;;) {
       await this.#pass(members)
+      if (isLate(members)) return
       const step = this.#convergence.next(this.#rounds, this.#predict(members))
       if (step === 'give-up' && this.#options.strategy === 'pre-copy') throw this.#tooBusy(members)
       if (step !== 'round') return
@@ -119,7 +123,7 @@ export class GroupRun {
   async #pass(members: readonly GroupMember[]): Promise<void> {
     const startedAt = this.#clock.now()
     const before = contentBytes(members)
-    await this.#together(members, (member) => member.sendAll())
+    await this.#together(members, (member) => member.pass(() => isLate(members)))
     const bytes = contentBytes(members) - before
     const sentAt = this.#clock.now()
     if (bytes > 0) this.#msPerByte = (sentAt - startedAt) / bytes
@@ -143,7 +147,7 @@ export class GroupRun {
       await this.#options.lockerHandler?.()
       await this.#together(members, (member) => member.migrator.lock())
       const isTooLong = this.#predict(members).predictedPauseMs > limits.maxPauseMs
-      const leavesRest = strategy === 'post-copy' || (strategy === 'auto' && isTooLong)
+      const leavesRest = strategy === 'post-copy' || (strategy === 'auto' && (isTooLong || isLate(members)))
       if (isTooLong && !leavesRest) {
         // Too much was written just before.
         this.#unlock(members)
@@ -212,6 +216,11 @@ export class GroupRun {
       { context: { rounds: this.#rounds, predictedPauseMs, maxPauseMs } },
     )
   }
+}
+
+/** Of disks that may be handed over with a rest, one has to be now: so all have. */
+function isLate(members: readonly GroupMember[]): boolean {
+  return members.some((member) => member.isLate)
 }
 
 function contentBytes(members: readonly GroupMember[]): number {

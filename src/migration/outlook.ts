@@ -74,9 +74,14 @@ export class Outlook {
   /** To move more ahead would cost more than it brings, or the deadline calls for an end: the rest goes after the hand-over. */
   get mustSwitch(): boolean {
     if (!this.canSwitch) return false
-    const { migrator, deadlineMs } = this.#parts
+    const { migrator } = this.#parts
     const resent = migrator.blocksDirtied - this.blocksRepaired
-    if (resent >= Math.max(1, this.#plannedBlocks * RESENT_SHARE)) return true
+    return resent >= Math.max(1, this.#plannedBlocks * RESENT_SHARE) || this.isLate
+  }
+
+  /** The deadline calls for an end. */
+  get isLate(): boolean {
+    const { deadlineMs } = this.#parts
     if (deadlineMs === Number.POSITIVE_INFINITY) return false
     const forecast = this.forecast()
     return forecast !== undefined && forecast.durationMs > deadlineMs * (1 - DEADLINE_RESERVE)

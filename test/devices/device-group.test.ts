@@ -250,3 +250,59 @@ describe('what makes no sense is refused:', () => {
     await expect(DeviceGroup.open({ disks })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', argument: 'record' })
   })
 })
+
+describe('a deadline of a group', () => {
+  /** How long a move takes without one. */
+  async function duration(strategy: 'auto' | 'pre-copy'): Promise<number> {
+    const rig = new GroupRig({ seed: 21 })
+    await rig.boot()
+    const { source } = await rig.move(await rig.connect(), { strategy })
+    if (source.status !== 'fulfilled' || source.value === 'dead') throw new Error('it did not move')
+    return Math.max(...source.value.disks.map(({ durationMs }) => durationMs))
+  }
+
+  test('that holds changes nothing', async () => {
+    const rig = new GroupRig({ seed: 21 })
+    await rig.boot()
+    const { source } = await rig.move(await rig.connect(), { deadlineMs: 10 * (await duration('pre-copy')) })
+    expect(source).toMatchObject({ status: 'fulfilled', value: { acknowledged: true } })
+    await expectMoved(rig)
+  })
+
+  test('that cannot hold ends a pre-copy with the estimate, and no disk has moved', async () => {
+    const rig = new GroupRig({ seed: 21 })
+    await rig.boot()
+    const deadlineMs = (await duration('pre-copy')) / 3
+    const { source } = await rig.move(await rig.connect(), { deadlineMs })
+    expect(source).toMatchObject({ status: 'rejected', reason: { code: 'DEADLINE_EXCEEDED', context: { deadlineMs } } })
+    for (const { local } of rig.trackers) expect(local.state).toBe('open')
+    expect((await rig.move(await rig.connect())).source.status).toBe('fulfilled')
+    await expectMoved(rig)
+  })
+
+  test('makes one that may leave a rest hand over in time, all disks together', async () => {
+    const rig = new GroupRig({ seed: 21 })
+    await rig.boot()
+    const missing: number[] = []
+    const { source } = await rig.move(await rig.connect(), {
+      strategy: 'auto',
+      deadlineMs: 1.05 * (await duration('auto')),
+      // Without a rest all of this would be sent twice.
+      progressHandler: (_index, { phase }) => {
+        if (phase === 'full')
+          for (const { local } of rig.trackers) void local.writeAt(new Uint8Array(9 * BLOCK).fill(7), 0)
+      },
+      handOver: (contexts) => void missing.push(...contexts.map(({ missingBlocks }) => missingBlocks)),
+    })
+    expect(source).toMatchObject({ status: 'fulfilled', value: { acknowledged: true } })
+    expect(Math.max(...missing)).toBeGreaterThan(0)
+    expect(rig.received!.disks.map(({ disk }) => disk.state)).toEqual(['open', 'open', 'open'])
+  })
+
+  test('is a number of milliseconds', async () => {
+    const rig = new GroupRig({ seed: 21 })
+    await rig.boot()
+    const { source } = await rig.move(await rig.connect(), { deadlineMs: Number.NaN })
+    expect(source).toMatchObject({ status: 'rejected', reason: { name: 'InvalidArgumentError' } })
+  })
+})
