@@ -2,6 +2,7 @@
  * Moving a disk to somebody else: connections, both ends of a disk in transit, transports and pairing that run in browsers and in Node.
  * Apart from `index.ts`, so that a page which moves nothing over a wire does not pay for it.
  */
+export { ArrivingDisk, type ArrivingDiskOptions } from './devices/arriving-disk.ts'
 export { DeviceGroup, type DeviceGroupOptions } from './devices/device-group.ts'
 export type { DiskJournal } from './devices/disk-journal.ts'
 export type { GroupMessageHandler } from './devices/group-messages.ts'
@@ -17,7 +18,13 @@ export {
 } from './devices/receive-group.ts'
 export { type SendDiskOptions, type SentDisk, sendDisk } from './devices/send-disk.ts'
 export { type OpenSendingOptions, SendingDisk, type SendingOptions } from './devices/sending-disk.ts'
-export { type Journal, type JournalOptions, journalBytes, openJournal } from './migration/journal/journal.ts'
+export {
+  type Journal,
+  type JournalOptions,
+  journalBytes,
+  openJournal,
+  readOwnership,
+} from './migration/journal/journal.ts'
 export type { Ownership, OwnershipState } from './migration/journal/ownership.ts'
 export { createWriteIntents, type WriteIntents } from './migration/journal/write-intents.ts'
 export { createWaitingCache, type WaitingCache, type WaitingCacheOptions } from './modules/waiting-cache.ts'
