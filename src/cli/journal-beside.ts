@@ -121,7 +121,8 @@ async function openPlace(disk: string, { size, blockSize }: { size: number; bloc
     // Begun for another geometry, and nothing was ever promised.
     await rm(path)
   }
-  return FileStorage.open(path, { create })
+  // Two processes that move one disk would each believe their own journal.
+  return FileStorage.open(path, { create, exclusive: true })
 }
 
 /** The name of this boot, where the system has one. */

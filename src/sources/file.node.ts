@@ -6,6 +6,7 @@ import { type ErrorCode, StorageError } from '../errors/storage-error.ts'
 import type { IoOptions, StorageProvider } from '../storage/provider.ts'
 import { checkSize, clipLength } from '../storage/range.ts'
 import { blockDeviceSize } from './block-device.node.ts'
+import { type HeldFileLock, takeFileLock } from './file-lock.node.ts'
 
 /** Bytes of one system call at most: Linux takes no more than 0x7ffff000, and an abort is noticed between two. */
 const CALL_BYTES = 2 ** 26
@@ -22,6 +23,8 @@ export interface FileStorageOptions {
   readonly truncate?: boolean
   /** Opens for reading; writes reject with `WRITE_FAILED`. */
   readonly readOnly?: boolean
+  /** Keeps others out that ask for the same, in this process or another, until it is closed: `LOCKED` says who holds it. Default: false. */
+  readonly exclusive?: boolean
 }
 
 interface WriteUnderWay {
@@ -42,6 +45,7 @@ export class FileStorage implements StorageProvider {
   readonly size: number
   readonly #handle: FileHandle
   readonly #readOnly: boolean
+  readonly #lock: HeldFileLock | undefined
   /** The file is new, so its name in the directory is not safe yet. */
   #nameUnsafe: boolean
   /** Nothing was ever written from here on: holes, which need no zeroes. */
@@ -53,38 +57,43 @@ export class FileStorage implements StorageProvider {
   private constructor(
     path: string,
     handle: FileHandle,
-    state: { size: number; writtenEnd: number; isNew: boolean; readOnly: boolean },
+    state: { size: number; writtenEnd: number; isNew: boolean; readOnly: boolean; lock: HeldFileLock | undefined },
   ) {
     this.path = path
     this.size = state.size
     this.#handle = handle
     this.#readOnly = state.readOnly
+    this.#lock = state.lock
     this.#nameUnsafe = state.isNew
     this.#writtenEnd = state.writtenEnd
   }
 
   /**
    * Opens a file or a block device.
-   * @throws StorageError `NOT_FOUND` without `create`, `SIZE_MISMATCH`, `QUOTA_EXCEEDED`, else `OPEN_FAILED`.
+   * @throws StorageError `NOT_FOUND` without `create`, `SIZE_MISMATCH`, `QUOTA_EXCEEDED`, `LOCKED` where it is exclusive, else `OPEN_FAILED`.
    */
   static async open(path: string, options: FileStorageOptions = {}): Promise<FileStorage> {
-    const { create, truncate = false, readOnly = false } = options
+    const { create, truncate = false, readOnly = false, exclusive = false } = options
     if (create !== undefined) checkSize(create)
+    let lock: HeldFileLock | undefined
     try {
       const before = await statOrUndefined(path)
       // Asked before opening, since opening a pipe waits for its other end.
       if (before && !before.isFile() && !before.isBlockDevice())
         throw openFailed(path, 'is not a file or a block device')
+      // Before anything is made or discarded.
+      if (exclusive) lock = await takeFileLock(path)
       const access = readOnly ? constants.O_RDONLY : constants.O_RDWR
       const handle = await open(path, create === undefined || readOnly ? access : access | constants.O_CREAT)
       try {
         const extent = await prepare(path, handle, readOnly ? {} : { create, truncate })
-        return new FileStorage(path, handle, { ...extent, isNew: before === undefined, readOnly })
+        return new FileStorage(path, handle, { ...extent, isNew: before === undefined, readOnly, lock })
       } catch (error) {
         await handle.close()
         throw error
       }
     } catch (error) {
+      await lock?.release()
       throw toStorageError(error, 'OPEN_FAILED', path)
     }
   }
@@ -141,7 +150,13 @@ export class FileStorage implements StorageProvider {
   }
 
   close(): Promise<void> {
-    this.#closing ??= Promise.allSettled(this.#calls).then(() => this.#handle.close())
+    this.#closing ??= Promise.allSettled(this.#calls).then(async () => {
+      try {
+        await this.#handle.close()
+      } finally {
+        await this.#lock?.release()
+      }
+    })
     return this.#closing
   }
 

@@ -161,7 +161,9 @@ describe('wrong usage', () => {
       ['--listen', 'tls://127.0.0.1:0', '--tls-cert', source],
       ['--listen', 'tcp://127.0.0.1:0', '--tls-cert', source, '--tls-key', source],
     ]
-    for (const run of await Promise.all(wrong.map((args) => runCommand(['serve', source, ...args])))) {
+    // One disk is served once at a time.
+    const runs = wrong.map(async (args) => runCommand(['serve', await disk(1000), ...args]))
+    for (const run of await Promise.all(runs)) {
       expect(run).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/--tls-cert.*\[INVALID_ARGUMENT\]\n$/) })
     }
   })
