@@ -1,12 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import { seededRandom } from '../../src/async/random.ts'
+import { ArrivingFace } from '../../src/devices/arriving-face.ts'
+import { MemoryJournal } from '../../src/devices/disk-journal.ts'
 import { receiveDisk } from '../../src/devices/receive-disk.ts'
 import { sendDisk } from '../../src/devices/send-disk.ts'
 import { createDirtyTracker } from '../../src/modules/dirty-tracker.ts'
+import { createWaitingCache } from '../../src/modules/waiting-cache.ts'
 import type { Channel } from '../../src/protocol/channel.ts'
 import { FEATURE, openConnection } from '../../src/protocol/connection.ts'
 import { COMMAND } from '../../src/protocol/packets/commands.ts'
 import { MemoryStorage } from '../../src/sources/memory.ts'
+import { BlockDigests } from '../../src/storage/block-digests.ts'
+import { createBlockHasher } from '../../src/storage/block-hasher.ts'
 import { compareDisks } from '../../src/storage/compare.ts'
 import { memoryChannels } from '../../src/transports/memory.ts'
 
@@ -114,5 +119,45 @@ describe('blocks that are sent again', () => {
 
   test('are right when the disk is handed over before all have moved', async () => {
     await moveWritten({ strategy: 'auto' })
+  })
+})
+
+describe('a destination', () => {
+  async function arriving(admission: 'open' | 'missing' | 'closed') {
+    const storage = new MemoryStorage(SIZE)
+    const cache = createWaitingCache(storage, BLOCK)
+    const digests = new BlockDigests(SIZE, BLOCK, await createBlockHasher())
+    const face = new ArrivingFace(cache, new MemoryJournal(digests))
+    face.admission = admission
+    const blocks = new Uint8Array(BLOCK).fill(3)
+    const patch = {
+      offset: BLOCK,
+      length: BLOCK,
+      digests: digests.hash(blocks),
+      apply: (target: Uint8Array) => target.set(blocks.subarray(PIECE), PIECE),
+    }
+    return { storage, cache, digests, face, patch }
+  }
+
+  test('patches what it has, and then the block is here and known', async () => {
+    const { storage, cache, digests, face, patch } = await arriving('open')
+    storage.writeAtSync(new Uint8Array(PIECE).fill(3), BLOCK)
+    await face.writePatched(patch)
+    expect([cache.isPresent(1), digests.isKnown(1), cache.missingBlocks]).toEqual([true, true, BLOCKS - 1])
+    expect(digests.digestAt(1)).toEqual(patch.digests)
+  })
+
+  test.each([
+    ['of something that it has not', 'open', 'DAMAGED'],
+    ['once the disk is its own', 'missing', 'DAMAGED'],
+    ['while the disk is handed over', 'closed', 'LOCKED'],
+  ] as const)('stores no patch %s', async (_, admission, code) => {
+    const { storage, cache, face, patch } = await arriving(admission)
+    if (admission !== 'open') storage.writeAtSync(new Uint8Array(PIECE).fill(3), BLOCK)
+    await expect(face.writePatched(patch)).rejects.toMatchObject({ code })
+    expect(cache.missingBlocks).toBe(BLOCKS)
+    const bytes = new Uint8Array(BLOCK)
+    storage.readAtSync(bytes, BLOCK)
+    expect(bytes[BLOCK - 1]).toBe(0)
   })
 })
