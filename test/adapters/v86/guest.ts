@@ -2,14 +2,14 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { V86 } from 'v86'
 import type { MachineOffer } from '../../../src/adapters/v86/arrive.ts'
 import { saveMachine } from '../../../src/adapters/v86/save-machine.ts'
 import { V86Disk } from '../../../src/adapters/v86/v86-disk.ts'
 import { MemoryStorage } from '../../../src/sources/memory.ts'
 
-const project = fileURLToPath(new URL('../../..', import.meta.url))
+/** Tests and benchmarks run in the folder of the project. */
+const project = process.cwd()
 const folder = process.env.BLOCKFERRY_GUEST ?? join(project, 'build/guest')
 const emulatorFolder = dirname(createRequire(import.meta.url).resolve('v86'))
 
