@@ -14,7 +14,11 @@ export default defineConfig({
     fs: { allow: [project] },
   },
   // Found by Vite only while a page loads otherwise, and then the page reloads in the middle of a test.
-  optimizeDeps: { include: ['idb-keyval', 'hash-wasm', 'qrcode-generator', 'v86'] },
+  // SQLite finds its WebAssembly beside itself.
+  optimizeDeps: {
+    include: ['idb-keyval', 'hash-wasm', 'qrcode-generator', 'v86'],
+    exclude: ['@journeyapps/wa-sqlite'],
+  },
   plugins: [rendezvousPlugin(), guestPlugin(process.env.BLOCKFERRY_GUEST ?? `${project}build/guest`)],
   worker: { format: 'es' },
   build: { outDir: fileURLToPath(new URL('build/demo', import.meta.url)), emptyOutDir: true, target: 'es2022' },

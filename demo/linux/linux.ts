@@ -1,6 +1,6 @@
 import { encodeError } from '../../src/errors/wire.ts'
+import { leadsTo, takeInvitation } from '../travel/section-link.ts'
 import { part } from '../travel/stage.ts'
-import { leadsToMachine, readMachineLink } from './link.ts'
 import { MACHINE, notStarted } from './sentences.ts'
 
 /** Starts the section that runs a Linux in this tab, or takes the one that the page's address leads to. */
@@ -14,18 +14,16 @@ export function mountLinux(section: HTMLElement): void {
   })
   void arrive(section)
   // A link that is pasted into a page that is open already changes only its fragment.
-  addEventListener('hashchange', () => leadsToMachine(location.hash) && location.reload())
+  addEventListener('hashchange', () => leadsTo('linux', location.hash) && location.reload())
 }
 
 async function arrive(section: HTMLElement): Promise<void> {
-  const { hash } = location
-  if (!leadsToMachine(hash)) return
+  if (!leadsTo('linux', location.hash)) return
   part(section, 'welcome').hidden = true
-  // Out of the address at once: whoever looks over a shoulder or through the history later finds no secret.
-  history.replaceState(history.state, '', location.pathname + location.search)
+  const read = takeInvitation('linux')
   const [{ Visit }, { MachineView }] = await Promise.all([import('./visit.ts'), import('./machine-view.ts')])
   try {
-    const invitation = await readMachineLink(hash)
+    const invitation = await read
     if (invitation) new Visit(section, invitation)
     else {
       const view = new MachineView()

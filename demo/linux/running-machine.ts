@@ -1,14 +1,15 @@
 import type { V86 } from 'v86'
 import { errorCode } from '../../src/errors/storage-error.ts'
 import { encodeError } from '../../src/errors/wire.ts'
-import { createInvitation, type Invitation } from '../../src/transports/pairing/invitation.ts'
+import { createInvitation } from '../../src/transports/pairing/invitation.ts'
 import { teleport, type V86Disk } from '../../src/v86.ts'
 import { HOLDS_DATA } from '../block-byte.ts'
 import { formatBytes } from '../format.ts'
 import type { Statement } from '../mover/sentences.ts'
 import { LinkBox } from '../travel/link-box.ts'
+import { showInvitation } from '../travel/section-link.ts'
 import { part } from '../travel/stage.ts'
-import { connectMachines, machineLink } from './link.ts'
+import { connectMachines } from './connect-machines.ts'
 import { MACHINE_VERSION } from './machine.ts'
 import type { MachineView, MappedPart } from './machine-view.ts'
 import { leftFor, MACHINE, stayed } from './sentences.ts'
@@ -59,12 +60,12 @@ export class RunningMachine {
     this.#view.say(MACHINE.waiting)
     try {
       const invitation = await createInvitation()
-      this.#show(invitation, [])
+      showInvitation(this.#linkBox, 'linux', invitation, [])
       const { connection, pullThePlug } = await connectMachines({
         invitation,
         as: 'host',
         signal,
-        onWaiting: (addresses) => this.#show(invitation, addresses),
+        onWaiting: (addresses) => showInvitation(this.#linkBox, 'linux', invitation, addresses),
         onAlone: (why) => (why === 'expired' ? this.#waiting.abort('expired') : this.#linkBox.alone()),
         onMet: () => this.#view.say(MACHINE.proving),
       })
@@ -101,14 +102,6 @@ export class RunningMachine {
       if (isInDoubt) this.#view.showScreen('off')
       this.#enter(isInDoubt ? 'gone' : 'here')
     }
-  }
-
-  #show(invitation: Invitation, addresses: readonly string[]): void {
-    // What this machine calls itself leads nowhere on another one. The server's word is taken only for another address of itself.
-    const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname)
-    const [address] = isLocal ? addresses.filter((other) => new URL(other).port === location.port) : []
-    const page = address === undefined ? location.href : new URL(location.pathname, address).href
-    this.#linkBox.show(machineLink(page, invitation), { isLocal: isLocal && address === undefined })
   }
 
   #enter(state: 'here' | 'waiting' | 'moving' | 'gone'): void {

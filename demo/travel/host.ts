@@ -1,7 +1,7 @@
 import { systemClock } from '../../src/async/clock.ts'
 import { errorCode } from '../../src/errors/storage-error.ts'
 import { encodeError, type WireError } from '../../src/errors/wire.ts'
-import { createInvitation, type Invitation, invitationLink } from '../../src/transports/pairing/invitation.ts'
+import { createInvitation, type Invitation } from '../../src/transports/pairing/invitation.ts'
 import { manualSignalling } from '../../src/transports/pairing/manual.ts'
 import { countBlocks } from '../block-byte.ts'
 import { formatBytes, formatCount, formatDuration, formatRate } from '../format.ts'
@@ -12,6 +12,7 @@ import { HandCarry } from './hand-carry.ts'
 import { LinkBox } from './link-box.ts'
 import type { FromTraveller, ToTraveller, TravelSettings } from './messages.ts'
 import { linkTransfer, type Pair, pair } from './pair.ts'
+import { showInvitation } from './section-link.ts'
 import { gaveAway, HOST, hostBreak, hostFailure, isLoss, pasteProblem } from './sentences.ts'
 import { part, pictureInterval, Stage, startTraveller, withdrawMissing } from './stage.ts'
 import type { Finding } from './travel-disks.ts'
@@ -165,14 +166,14 @@ export class Host {
           this.#handCarry.complain(pasteProblem(error))
         }
       }
-      this.#showLink(invitation, [])
+      showInvitation(this.#linkBox, 'ferry', invitation, [])
       this.#pair = await pair({
         invitation,
         as: 'host',
         manual,
         signal,
         worker: this.#worker,
-        onWaiting: (addresses) => this.#showLink(invitation, addresses),
+        onWaiting: (addresses) => showInvitation(this.#linkBox, 'ferry', invitation, addresses),
         onAlone: (why) => (why === 'expired' ? this.#waiting.abort('expired') : this.#linkBox.alone()),
         onMet: () => this.#stage.say(HOST.met),
       })
@@ -193,15 +194,6 @@ export class Host {
     this.#enter('moving')
     this.#stage.say(HOST.proving)
     this.#send({ type: 'send', ...this.#pair.link }, linkTransfer(this.#pair.link))
-  }
-
-  #showLink(invitation: Invitation, addresses: readonly string[]): void {
-    // What this machine calls itself leads nowhere on another one; the server that this page came from knows more. Its word is taken only for
-    // another address of itself, since whoever a link leads to gets its secret.
-    const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname)
-    const [address] = isLocal ? addresses.filter((other) => new URL(other).port === location.port) : []
-    const page = address === undefined ? location.href : new URL(location.pathname, address).href
-    this.#linkBox.show(invitationLink(page, invitation), { isLocal: isLocal && address === undefined })
   }
 
   #receive(message: FromTraveller): void {

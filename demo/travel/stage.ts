@@ -63,9 +63,14 @@ export class Stage {
     part(this.element, 'roots').hidden = true
   }
 
+  /** Before there is a disk, an empty frame would only be puzzling. */
+  showFigures(): void {
+    part(this.element, 'figures').hidden = false
+  }
+
   showBlocks(blocks: Uint8Array): void {
-    // Before there is a disk, an empty frame would only be puzzling.
-    for (const name of ['picture', 'figures']) part(this.element, name).hidden = false
+    this.showFigures()
+    part(this.element, 'picture').hidden = false
     this.#legend.show(this.#map.show(blocks), this.#map)
   }
 

@@ -1,7 +1,7 @@
 import { errorMessage } from '../../src/errors/storage-error.ts'
 import type { Invitation } from '../../src/transports/pairing/invitation.ts'
-import { readInvitation } from '../../src/transports/pairing/invitation.ts'
 import type { FoundAnswer } from './found.ts'
+import { leadsTo, takeInvitation } from './section-link.ts'
 import { GUEST } from './sentences.ts'
 import { part, Stage } from './stage.ts'
 import type { End } from './travel-disks.ts'
@@ -25,16 +25,13 @@ export function mountTravel(section: HTMLElement): void {
     section.append(stage.element)
   })
   // A link that is pasted into a page that is open already changes only its fragment.
-  addEventListener('hashchange', () => location.hash.startsWith('#ferry=') && location.reload())
+  addEventListener('hashchange', () => leadsTo('ferry', location.hash) && location.reload())
 }
 
 async function begin(section: HTMLElement): Promise<void> {
-  const { hash } = location
-  if (!hash.startsWith('#ferry=')) return showLeft(section, ['departure', 'arrival'], undefined)
+  if (!leadsTo('ferry', location.hash)) return showLeft(section, ['departure', 'arrival'], undefined)
   part(section, 'welcome').hidden = true
-  // Out of the address at once: whoever looks over a shoulder or through the history later finds no secret.
-  history.replaceState(history.state, '', location.pathname + location.search)
-  const invitation = await readInvitation(hash)
+  const invitation = await takeInvitation('ferry')
   if (!invitation) {
     const stage = new Stage({})
     stage.say(GUEST.damaged)

@@ -1,0 +1,111 @@
+import type { Page } from 'playwright'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { type Demo, startDemo, text } from './visitor.ts'
+
+/** Moves there and back; five by hand: `SWAPS=5`. */
+const ROUND_TRIPS = Number(process.env.SWAPS ?? 1)
+
+/** Two browsers with a profile each, as on two machines. */
+let here: Demo
+let there: Demo
+beforeAll(async () => {
+  here = await startDemo()
+  const page = await here.visit()
+  const origin = new URL('/', page.url()).href
+  await page.close()
+  there = await startDemo(origin)
+})
+afterAll(async () => {
+  await there?.close()
+  await here?.close()
+})
+
+const sentence = (page: Page) => text(page, '#database [data-part=sentence]')
+const says = (page: Page, what: RegExp) => expect.poll(() => sentence(page), { timeout: 60_000 }).toMatch(what)
+const rows = async (page: Page) => Number((await text(page, '#database [data-travel=rows]')).replaceAll(',', ''))
+
+/** Rows go on being inserted. */
+async function isInUse(page: Page): Promise<void> {
+  await expect.poll(() => rows(page), { timeout: 20_000 }).toBeGreaterThan(0)
+  const before = await rows(page)
+  await expect.poll(() => rows(page), { timeout: 20_000 }).toBeGreaterThan(before)
+}
+
+/** SQLite finds nothing wrong, and no row is missing. */
+async function isSound(page: Page): Promise<number> {
+  await page.getByRole('button', { name: 'Check it' }).click()
+  await says(page, /integrity_check says/)
+  const [, count] = /says ok, and all ([\d,]+) rows are there/.exec(await sentence(page)) ?? []
+  expect(await sentence(page)).toMatch(/says ok/)
+  return Number(count!.replaceAll(',', ''))
+}
+
+async function moveTo(from: Page, to: Demo): Promise<Page> {
+  await from.getByRole('button', { name: 'Move to another tab or device' }).click()
+  await from.locator('#database').getByRole('img', { name: 'QR code of the link' }).waitFor()
+  const page = await to.visit({ viewport: { width: 390, height: 844 } })
+  await page.goto(await from.locator('#database').getByLabel(/^Link/).inputValue())
+  await page.getByRole('button', { name: 'Get the database' }).click()
+  await says(page, /is here now/)
+  await says(from, /The other side has the database now/)
+  return page
+}
+
+it(
+  'moves between storages and browsers while rows are inserted, and none is lost',
+  async () => {
+    let page = await here.visit()
+    await page.getByRole('button', { name: 'Make a database' }).click()
+    await says(page, /into a database in IndexedDB, all the time/)
+    await isInUse(page)
+    let least = 0
+    for (let trip = 0; trip < ROUND_TRIPS; trip++) {
+      for (const place of ['OPFS', 'IndexedDB', 'OPFS']) {
+        const swap = page.getByRole('button', { name: `Move to ${place}` })
+        if (!(await swap.isVisible())) continue
+        await swap.click()
+        await says(page, new RegExp(`is in ${place} now`))
+        await isInUse(page)
+      }
+      for (const whose of [there, here]) {
+        const sent = await rows(page)
+        const next = await moveTo(page, whose)
+        await page.close()
+        page = next
+        await isInUse(page)
+        const counted = await isSound(page)
+        expect(counted).toBeGreaterThanOrEqual(Math.max(least, sent))
+        least = counted
+      }
+    }
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)).toBe(
+      0,
+    )
+    await page.close()
+  },
+  ROUND_TRIPS * 180_000,
+)
+
+it('stays here, in use, when the other page is closed in the middle', async () => {
+  const page = await here.visit()
+  await page.getByRole('button', { name: 'Make a database' }).click()
+  await isInUse(page)
+  await page.getByRole('button', { name: 'Move to another tab or device' }).click()
+  await page.locator('#database').getByRole('img', { name: 'QR code of the link' }).waitFor()
+  const other = await there.visit()
+  await other.goto(await page.locator('#database').getByLabel(/^Link/).inputValue())
+  await other.getByRole('button', { name: 'Get the database' }).click()
+  await other.locator('#database [data-part=picture]:not([hidden])').waitFor()
+  await other.close()
+  await says(page, /stays here, and is in use/)
+  await isInUse(page)
+  await isSound(page)
+  await page.close()
+})
+
+it('complained about nothing', () => {
+  for (const demo of [here, there]) {
+    expect(demo.complaints).toEqual([])
+    expect(demo.strangers).toEqual([])
+  }
+})

@@ -1,0 +1,184 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Page } from 'playwright'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Demo, startDemo, text } from './visitor.ts'
+
+/** Moves there and back; five by hand: `TELEPORTS=5`. */
+const ROUND_TRIPS = Number(process.env.TELEPORTS ?? 1)
+
+/** An emulator on a busy machine with two cores boots in a minute or two. */
+const BOOT_MS = 300_000
+const MOVE_MS = 180_000
+
+const guest = fileURLToPath(new URL('../../../build/guest/disk.img.gz', import.meta.url))
+const hasGuest = existsSync(guest)
+if (!hasGuest)
+  console.warn(
+    'SKIPPED: a running Linux does not move, since there is none here; npm run guest builds it from Debian packages',
+  )
+
+/** Two browsers with a profile each, as on two machines. */
+let here: Demo
+let there: Demo
+beforeAll(async () => {
+  here = await startDemo()
+  const page = await here.visit()
+  const origin = new URL('/', page.url()).href
+  await page.close()
+  there = await startDemo(origin)
+})
+afterAll(async () => {
+  await there?.close()
+  await here?.close()
+})
+
+const sentence = (page: Page) => text(page, '#linux [data-part=sentence]')
+const screen = (page: Page) => page.locator('#linux [data-part=screen]')
+const shown = async (page: Page) => (await screen(page).innerText()).replaceAll('\u00a0', ' ')
+
+/** Types a line to the guest. */
+async function type(page: Page, line: string): Promise<void> {
+  await screen(page).click()
+  await page.keyboard.type(`${line}\n`, { delay: 25 })
+}
+
+/** Waits until the screen shows it. */
+async function shows(page: Page, what: RegExp): Promise<string> {
+  await expect.poll(() => shown(page), { timeout: 60_000 }).toMatch(what)
+  return what.exec(await shown(page))![0]
+}
+
+async function start(page: Page): Promise<number> {
+  const startedAt = performance.now()
+  await page.getByRole('button', { name: 'Start Linux' }).click()
+  await expect.poll(() => sentence(page), { timeout: BOOT_MS }).toContain('is running in this tab')
+  return performance.now() - startedAt
+}
+
+/** Moves the machine and returns the page that it runs on, and how long it stood still. */
+async function move(from: Page, to: Demo): Promise<{ page: Page; pauseMs: number }> {
+  await from.getByRole('button', { name: 'Move to another device' }).click()
+  await from.locator('#linux').getByRole('img', { name: 'QR code of the link' }).waitFor()
+  const page = await to.visit()
+  await page.goto(await from.locator('#linux').getByLabel(/^Link/).inputValue())
+  await page.getByRole('button', { name: 'Get the machine' }).click()
+  await expect.poll(() => sentence(page), { timeout: MOVE_MS }).toContain('runs here now')
+  await expect.poll(() => sentence(from), { timeout: 20_000 }).toContain('runs on the other side now')
+  const [, pause, unit] = /stood still for ([\d.]+) (ms|s)/.exec(await sentence(from)) ?? []
+  return { page, pauseMs: Number(pause) * (unit === 's' ? 1000 : 1) }
+}
+
+/** Fetches the whole disk out of a browser; its page must be closed. */
+async function diskOf(demo: Demo): Promise<Buffer> {
+  const page = await demo.visit()
+  const content = await page.evaluate(`(async () => {
+    const { OpfsStorage } = await import('/@fs${fileURLToPath(new URL('../../../src/sources/opfs.ts', import.meta.url))}')
+    const disk = await OpfsStorage.open('blockferry-linux')
+    const bytes = new Uint8Array(disk.size)
+    for (let at = 0; at < bytes.length; at += 2 ** 20) await disk.readAt(bytes.subarray(at, at + 2 ** 20), at)
+    await disk.close()
+    const url = await new Promise((resolve) => {
+      const reader = new FileReader()
+      reader.onload = () => resolve(reader.result)
+      reader.readAsDataURL(new Blob([bytes]))
+    })
+    return url.slice(url.indexOf(',') + 1)
+  })()`)
+  await page.close()
+  return Buffer.from(content as string, 'base64')
+}
+
+describe.skipIf(!hasGuest)('a running Linux', () => {
+  it(
+    'moves between two browsers and back, counting: no number is missing or repeated, and its disk is sound',
+    async () => {
+      let page = await here.visit()
+      await start(page)
+      await type(page, 'head -c 3000000 /dev/urandom > big; sha256sum big > sum; sync; cat sum | cut -c1-64')
+      const sum = await shows(page, /[0-9a-f]{64}/)
+      await type(
+        page,
+        'i=0; while [ ! -e stop ]; do i=$((i+1)); echo $i >> log; sync; echo -n "$i "; usleep 100000; done &',
+      )
+      const pauses: number[] = []
+      for (let trip = 0; trip < ROUND_TRIPS; trip++) {
+        for (const whose of [there, here]) {
+          const moved = await move(page, whose)
+          await page.close()
+          page = moved.page
+          pauses.push(moved.pauseMs)
+          await page.waitForTimeout(1500)
+        }
+      }
+      console.log(`pauses of the guest in milliseconds: ${pauses.join(', ')}`)
+      await type(page, 'touch stop; sleep 2; clear')
+      await type(page, 'clear; tail -n 1 log; seq 1 $(tail -n 1 log) | cmp - log && echo ALL-THERE')
+      expect(Number(await shows(page, /^\s*\d+(?=[\s\S]*ALL-THERE\s)/m))).toBeGreaterThan(10 * ROUND_TRIPS)
+      await type(page, 'clear; sha256sum big | cut -c1-64')
+      expect(await shows(page, /[0-9a-f]{64}/)).toBe(sum)
+      await type(page, "clear; cd /; umount /mnt && sync && echo UN''MOUNTED")
+      await shows(page, /^unwritten/m)
+      // The disk has a clock of its own for what the guest flushed.
+      await page.waitForTimeout(2500)
+      await page.close()
+      const folder = mkdtempSync(join(tmpdir(), 'blockferry-e2fsck-'))
+      try {
+        const image = join(folder, 'disk.img')
+        writeFileSync(image, await diskOf(here))
+        const said = execFileSync('e2fsck', ['-fn', image], {
+          encoding: 'utf8',
+          env: { ...process.env, PATH: `${process.env.PATH}:/sbin:/usr/sbin` },
+        })
+        expect(said).toContain('guest:')
+      } finally {
+        rmSync(folder, { recursive: true, force: true })
+      }
+    },
+    BOOT_MS + 2 * ROUND_TRIPS * MOVE_MS,
+  )
+
+  it(
+    'wakes at the second visit as it was when it had booted',
+    async () => {
+      const page = await here.visit()
+      await start(page)
+      await shows(page, /linux:\/mnt#/)
+      await type(page, "echo AWA''KE; ls")
+      await shows(page, /^awake/m)
+      expect(await shown(page)).not.toContain('big')
+      await page.close()
+    },
+    BOOT_MS,
+  )
+
+  it(
+    'runs on where it was when the other page is closed in the middle',
+    async () => {
+      const page = await here.visit()
+      await start(page)
+      await page.getByRole('button', { name: 'Move to another device' }).click()
+      await page.locator('#linux').getByRole('img', { name: 'QR code of the link' }).waitFor()
+      const other = await there.visit()
+      await other.goto(await page.locator('#linux').getByLabel(/^Link/).inputValue())
+      await other.getByRole('button', { name: 'Get the machine' }).click()
+      await expect.poll(() => sentence(other), { timeout: MOVE_MS }).toContain('The machine is coming')
+      await other.close()
+      await expect.poll(() => sentence(page), { timeout: 60_000 }).toContain('The machine runs on here')
+      await type(page, "echo ALI''VE")
+      await shows(page, /^alive/m)
+      await page.close()
+    },
+    BOOT_MS + MOVE_MS,
+  )
+
+  it('complained about nothing', () => {
+    for (const demo of [here, there]) {
+      expect(demo.complaints).toEqual([])
+      expect(demo.strangers).toEqual([])
+    }
+  })
+})
