@@ -25,5 +25,5 @@ export const MOVE_BLOCK = 64 * KiB
 /** Bytes of one step of an import or an export. */
 export const COPY_BYTES = 1 * MiB
 
-/** Turns that a connection which waited for a lock has for taking it, before the next one is told. */
-export const TURNS_TO_TAKE_A_LOCK = 8
+/** Milliseconds in which a connection that waited for a lock may take it, before the next one is told: it may have to read first. */
+export const TURN_MS = 1000

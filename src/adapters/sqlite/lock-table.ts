@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '../../async/clock.ts'
-import { TURNS_TO_TAKE_A_LOCK } from './limits.ts'
+import { TURN_MS } from './limits.ts'
 
 /** Locks of a database file, as SQLite counts them (https://www.sqlite.org/lockingv3.html). */
 export const LOCK = { none: 0, shared: 1, reserved: 2, pending: 3, exclusive: 4 } as const
@@ -26,24 +26,35 @@ interface Waiting {
   readonly wake: () => void
 }
 
+/** Who waited and comes next: alone, since it cannot wait once more, and before a pause. */
+interface Pass {
+  readonly holder: LockHolder
+  end(): void
+}
+
 /**
  * Who may read and who may write a database, among the connections of this worker; others never get at the disk, since it is exclusive.
  *
  * A lock that cannot be had is refused at once, with a promise for the moment at which to try again: waiting inside of SQLite would keep everybody
- * else from running. Who waits longest writes next. Nobody waits whose instance of SQLite has another connection that is waited for, and who does
- * already is told to try, and fails, when it comes to that: two never wait for each other.
+ * else from running. Whoever tries again gets it, since `sqlite3.step` tries only twice; who waits longest writes next. Nobody waits whose
+ * instance of SQLite has another connection that is waited for, and who does already is told to try, and fails, when it comes to that: two never wait
+ * for each other.
  */
 export class LockTable {
   readonly #clock: Clock
   readonly #holders = new Set<LockHolder>()
   /** Has `reserved` or more. */
   #writer: LockHolder | undefined
-  /** The writer has to wait until the readers have left. */
+  /** Waits to write, and comes when readers have left; or wrote and gave up its locks, since readers were in its way. */
+  #claimant: LockHolder | undefined
+  #pass: Pass | undefined
+  /** The writer had waited before, and would not wait for readers once more. */
+  #isAlone = false
+  /** The writer or the claimant has to wait until the readers have left. */
   #isBlocked = false
   #unblock = () => {}
   readonly #readers: Waiting[] = []
   readonly #writers: Waiting[] = []
-  #isWaking = false
   #pauses = 0
   readonly #idle: (() => void)[] = []
 
@@ -56,18 +67,25 @@ export class LockTable {
     return this.#writer !== undefined
   }
 
+  /** Nobody may begin to write just now. */
+  get isPaused(): boolean {
+    return this.#pauses > 0
+  }
+
   /** Undefined when the lock was given. */
   lock(holder: LockHolder, level: LockLevel): Refusal | undefined {
     if (level <= holder.level) return undefined
     if (level === LOCK.shared) {
-      if (this.#writer && this.#writer.level >= LOCK.pending) return this.#refuse(this.#readers, holder)
+      if (!this.#mayRead(holder)) return this.#refuse(this.#readers, holder)
       this.#holders.add(holder)
       holder.level = LOCK.shared
       return undefined
     }
     if (this.#writer !== holder) {
-      if (this.#writer || this.#pauses > 0) return this.#refuse(this.#writers, holder)
+      if (!this.#mayWrite(holder)) return this.#refuse(this.#writers, holder)
       this.#writer = holder
+      this.#isAlone = this.#pass !== undefined
+      this.#pass?.end()
     }
     if (level === LOCK.reserved) {
       holder.level = LOCK.reserved
@@ -78,17 +96,7 @@ export class LockTable {
       return undefined
     }
     holder.level = LOCK.pending
-    this.#isBlocked = true
-    for (const waiting of this.#writers.filter((writer) => !this.#mayWait(writer))) {
-      this.#writers.splice(this.#writers.indexOf(waiting), 1)
-      waiting.wake()
-    }
-    if ([...this.#holders].some((reader) => reader !== holder && reader.instance === holder.instance)) return BUSY
-    return {
-      free: new Promise((resolve) => {
-        this.#unblock = resolve
-      }),
-    }
+    return this.#waitForReaders(holder)
   }
 
   /** Lowers a lock to `shared` or `none`. */
@@ -98,50 +106,108 @@ export class LockTable {
     if (level === LOCK.none) this.#holders.delete(holder)
     if (this.#writer === holder) {
       this.#writer = undefined
-      this.#isBlocked = false
-      for (const idle of this.#idle.splice(0)) idle()
-      for (const { wake } of this.#readers.splice(0)) wake()
-      void this.#wakeWriters()
-    } else if (this.#isBlocked && this.#holders.size === 1) {
-      this.#isBlocked = false
-      this.#unblock()
+      if (this.#isBlocked) this.#claimant = holder
+      else this.#next()
+    } else if (this.#pass?.holder === holder && level === LOCK.none) {
+      this.#pass.end()
     }
+    this.#endBlock()
   }
 
   /** Lets no new writer begin, and resolves when none is left. Readers go on. */
   pause(): Promise<void> {
     this.#pauses++
-    return this.#writer ? new Promise((resolve) => this.#idle.push(resolve)) : Promise.resolve()
+    if (!this.#writer && !this.#claimant && !this.#pass) return Promise.resolve()
+    return new Promise((resolve) => this.#idle.push(resolve))
   }
 
   /** Ends a pause. */
   resume(): void {
     this.#pauses--
-    void this.#wakeWriters()
+    this.#next()
+  }
+
+  #mayRead(holder: LockHolder): boolean {
+    if (this.#writer && (this.#isAlone || this.#writer.level >= LOCK.pending)) return false
+    const first = this.#claimant ?? this.#pass?.holder
+    return !first || first === holder
+  }
+
+  #mayWrite(holder: LockHolder): boolean {
+    if (this.#writer) return false
+    const first = this.#claimant ?? this.#pass?.holder
+    return first ? first === holder : this.#pauses === 0
   }
 
   #refuse(list: Waiting[], holder: LockHolder): Refusal {
-    if (!this.#mayWait({ holder })) return BUSY
+    if (!this.#mayWait(holder)) return BUSY
     return { free: new Promise((resolve) => list.push({ holder, wake: () => resolve() })) }
   }
 
-  /** Whether nobody of the same instance has to go on first. */
-  #mayWait({ holder: { instance } }: Pick<Waiting, 'holder'>): boolean {
-    if (this.#writer?.instance === instance) return false
-    return !this.#isBlocked || ![...this.#holders].some((reader) => reader.instance === instance)
+  #waitForReaders(holder: LockHolder): Refusal {
+    // Nobody who cannot wait comes again by itself.
+    if (this.#hasReaderBeside(holder)) return BUSY
+    this.#block()
+    return {
+      free: new Promise((resolve) => {
+        this.#unblock = resolve
+      }),
+    }
   }
 
-  /** One after the other; the next one also if one does not want to any more. */
-  async #wakeWriters(): Promise<void> {
-    if (this.#isWaking) return
-    this.#isWaking = true
-    try {
-      while (this.#writers.length > 0 && this.#pauses === 0 && !this.#writer) {
-        this.#writers.shift()!.wake()
-        for (let turn = 0; turn < TURNS_TO_TAKE_A_LOCK && !this.#writer; turn++) await this.#clock.yield()
+  /** Readers are waited for: those who wait themselves, or are kept from going on by somebody who does, must not. */
+  #block(): void {
+    this.#isBlocked = true
+    for (const list of [this.#readers, this.#writers]) {
+      for (const waiting of list.filter(({ holder }) => !this.#mayWait(holder))) {
+        list.splice(list.indexOf(waiting), 1)
+        waiting.wake()
       }
-    } finally {
-      this.#isWaking = false
     }
+  }
+
+  #endBlock(): void {
+    const stays = this.#writer ?? this.#claimant
+    if (!this.#isBlocked || [...this.#holders].some((other) => other !== stays)) return
+    this.#isBlocked = false
+    const claimant = this.#claimant
+    this.#claimant = undefined
+    if (claimant) void this.#letThrough(claimant, this.#unblock)
+    else this.#unblock()
+  }
+
+  /** Whether nobody has to go on first who could not meanwhile. */
+  #mayWait(holder: LockHolder): boolean {
+    const first = [this.#writer, this.#claimant, this.#pass?.holder]
+    if (first.some((other) => other?.instance === holder.instance)) return false
+    return !this.#hasReaderBeside(holder) && !(this.#isBlocked && this.#holders.has(holder))
+  }
+
+  #hasReaderBeside(holder: LockHolder): boolean {
+    return [...this.#holders].some((other) => other !== holder && other.instance === holder.instance)
+  }
+
+  /** Nobody writes: who waits to read comes next, then a pause, then who waits to write. A reader may turn out to be a writer, so each comes alone. */
+  #next(): void {
+    if (this.#writer || this.#claimant || this.#pass) return
+    const next = this.#readers.shift() ?? (this.#pauses === 0 ? this.#writers.shift() : undefined)
+    if (!next) {
+      for (const idle of this.#idle.splice(0)) idle()
+      return
+    }
+    this.#claimant = next.holder
+    this.#unblock = next.wake
+    this.#block()
+    this.#endBlock()
+  }
+
+  /** Has one try again, and the next one if that one does not want to any more. */
+  async #letThrough(holder: LockHolder, wake: () => void): Promise<void> {
+    const over = new AbortController()
+    this.#pass = { holder, end: () => over.abort() }
+    wake()
+    await this.#clock.sleep(TURN_MS, over.signal).catch(() => {}) // Taken, or not wanted.
+    this.#pass = undefined
+    this.#next()
   }
 }

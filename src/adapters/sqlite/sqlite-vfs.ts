@@ -196,8 +196,10 @@ export class SqliteVfs extends Base {
   jLock(id: number, level: LockLevel): number {
     const file = this.#open.get(id)
     if (!file?.disk) return RESULT.ok
-    if (level > LOCK.shared && !file.disk.isHere) return RESULT.readOnlyMoved
-    const refusal = file.disk.locks.lock(file, level)
+    const { locks, isHere } = file.disk
+    // While the disk is handed over nobody knows yet where it will be: who wants to write waits.
+    if (level > LOCK.shared && !isHere && !locks.isPaused) return RESULT.readOnlyMoved
+    const refusal = locks.lock(file, level)
     if (!refusal) return RESULT.ok
     // `sqlite3.step` waits for it and tries once more.
     if (refusal.free) this._module.retryOps?.push(refusal.free)
