@@ -108,12 +108,12 @@ class Comparison {
   #compare(first: number, theirs: Uint8Array): PageRun[] {
     const { digests } = this.#options
     const count = theirs.length / CLAIM_BYTES
-    const ours = pageClaims(digests, first, count)
+    const [ours, said] = [words(pageClaims(digests, first, count)), words(theirs)]
     const differing: PageRun[] = []
     for (let page = 0; page < count; ) {
       const from = page
-      const kind = kindOf(ours, theirs, page)
-      while (page < count && kindOf(ours, theirs, page) === kind) page++
+      const kind = kindOf(ours, said, page)
+      while (page < count && kindOf(ours, said, page) === kind) page++
       const run = { first: first + from, end: first + page }
       if (kind === 'same') this.#keepKnown(run)
       else if (kind === 'differing') differing.push(...pieces(run, LEAF_PAGES))
@@ -187,16 +187,24 @@ function* pieces({ first, end }: PageRun, most: number): Generator<PageRun> {
   for (let from = first; from < end; from += most) yield { first: from, end: Math.min(from + most, end) }
 }
 
+const CLAIM_WORDS = CLAIM_BYTES / 4
+
+/** A view; of bytes that lie unaligned, a copy. */
+function words(bytes: Uint8Array): Uint32Array {
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice()
+  return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.length / 4)
+}
+
 /** What two sides say of a page; `nothing`: the other side knows nothing of it, which is a claim of zeroes. */
-function kindOf(ours: Uint8Array, theirs: Uint8Array, page: number): 'same' | 'nothing' | 'differing' {
-  const end = (page + 1) * CLAIM_BYTES
-  let isSame = true
+function kindOf(ours: Uint32Array, theirs: Uint32Array, page: number): 'same' | 'nothing' | 'differing' {
+  const end = (page + 1) * CLAIM_WORDS
+  let different = 0
   let any = 0
-  for (let at = page * CLAIM_BYTES; at < end; at++) {
-    if (ours[at] !== theirs[at]) isSame = false
+  for (let at = page * CLAIM_WORDS; at < end; at++) {
+    different |= ours[at]! ^ theirs[at]!
     any |= theirs[at]!
   }
-  return isSame ? 'same' : any === 0 ? 'nothing' : 'differing'
+  return different === 0 ? 'same' : any === 0 ? 'nothing' : 'differing'
 }
 
 function isSame(left: Uint8Array, right: Uint8Array): boolean {

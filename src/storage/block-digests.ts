@@ -154,6 +154,8 @@ export class BlockDigests {
 
   /** The page before which all, from `page` on, are known to be zero; at most `end`. It may stop early, at a page that was not zero once. */
   knownZeroEnd(page: number, end: number): number {
+    // Asked first: of a page with content, no look along all that is known behind it.
+    if (this.tree.page(page)) return page
     const stop = Math.min(end * PAGE_BLOCKS, this.blockCount)
     const knownEnd = this.known.nextClear(page * PAGE_BLOCKS, stop)
     return this.tree.nextPage(page, knownEnd === stop ? end : Math.floor(knownEnd / PAGE_BLOCKS))

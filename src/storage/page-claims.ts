@@ -27,22 +27,20 @@ const zeroClaims = new WeakMap<BlockHasher, Uint8Array>()
  * know the same blocks with the same content. H( known | digests ) as in {@link PageLeaves}; sixteen zero bytes where nothing is known.
  */
 export function pageClaims(digests: BlockDigests, first: number, count: number): Uint8Array {
-  const { known, tree, hasher } = digests
+  const { known, blockCount } = digests
   const claims = new Uint8Array(count * DIGEST_BYTES)
-  const last = range(known, first + count - 1).end
-  // From the page that is looked at on, blocks up to here are known.
-  let knownEnd = 0
-  for (let page = first, at = 0; page < first + count; page++, at += DIGEST_BYTES) {
-    const { start, end } = range(known, page)
-    if (knownEnd <= start) knownEnd = known.nextClear(start, last)
-    if (knownEnd >= end && end - start === PAGE_BLOCKS && !tree.page(page)) {
-      let claim = zeroClaims.get(hasher)
-      if (!claim) {
-        claim = hashPage(digests, page)
-        zeroClaims.set(hasher, claim)
-      }
-      claims.set(claim, at)
-    } else if (known.nextSet(start, end) >= 0) claims.set(hashPage(digests, page), at)
+  const last = first + count
+  // The last page of the disk may be shorter than others, and claims something else.
+  const whole = Math.min(last, Math.floor(blockCount / PAGE_BLOCKS))
+  for (let page = first; page < last; ) {
+    const at = (page - first) * DIGEST_BYTES
+    const zeroEnd = page < whole ? digests.knownZeroEnd(page, whole) : page
+    if (zeroEnd > page) fill(claims, at, (zeroEnd - first) * DIGEST_BYTES, zeroClaim(digests, page))
+    else {
+      const { start, end } = range(known, page)
+      if (known.nextSet(start, end) >= 0) claims.set(hashPage(digests, page), at)
+    }
+    page = Math.max(zeroEnd, page + 1)
   }
   return claims
 }
@@ -93,6 +91,24 @@ export function restorePage(digests: BlockDigests, page: number, leaves: PageLea
     while (to < end - start && isKnown(to)) to++
     digests.restoreRun(start + from, leaves.digests.subarray(from * DIGEST_BYTES, to * DIGEST_BYTES))
     from = to
+  }
+}
+
+/** That of `page`, of which all is known to be zero, and of all such. */
+function zeroClaim(digests: BlockDigests, page: number): Uint8Array {
+  let claim = zeroClaims.get(digests.hasher)
+  if (!claim) {
+    claim = hashPage(digests, page)
+    zeroClaims.set(digests.hasher, claim)
+  }
+  return claim
+}
+
+/** Repeats a pattern from `start` to before `end`, a multiple of its length. */
+function fill(bytes: Uint8Array, start: number, end: number, pattern: Uint8Array): void {
+  bytes.set(pattern, start)
+  for (let done = pattern.length; done < end - start; done *= 2) {
+    bytes.copyWithin(start + done, start, start + Math.min(done, end - start - done))
   }
 }
 
