@@ -1,6 +1,7 @@
 import type { World } from '../world.ts'
 import { copy } from './copy.ts'
 import { move } from './move.ts'
+import { replicate } from './replicate.ts'
 import { moveToSilo } from './silo.ts'
 
 /** What is simulated. */
@@ -9,11 +10,12 @@ export interface Scenario {
   readonly run: (world: World) => Promise<void>
 }
 
+const moved: Scenario = { name: 'move', run: (world) => move(world) }
+const killed: Scenario = { name: 'killed', run: (world) => move(world, 'killed') }
+const killedOwner: Scenario = { name: 'killed owner', run: (world) => move(world, 'killed owner') }
+const copied: Scenario = { name: 'copy', run: copy }
+const silo: Scenario = { name: 'silo', run: moveToSilo }
+const replicated: Scenario = { name: 'replicate', run: replicate }
+
 /** How often one stands here is how often it is chosen. */
-export const scenarios: readonly Scenario[] = [
-  { name: 'move', run: move },
-  { name: 'move', run: move },
-  { name: 'move', run: move },
-  { name: 'copy', run: copy },
-  { name: 'silo', run: moveToSilo },
-]
+export const scenarios: readonly Scenario[] = [moved, killed, copied, silo, moved, killedOwner, copied, replicated]

@@ -84,8 +84,8 @@ class SiloMove {
     world.planFaults(FAULTS)
     this.#sourceDisk = world.disk('source', world.diskTraits())
     this.#shadow = world.fill(this.#sourceDisk)
-    this.#sourceWork = planWorkload(plan, geometry, 12)
-    this.#destinationWork = planWorkload(plan, geometry, 8)
+    this.#sourceWork = planWorkload(plan, geometry, { most: 12 })
+    this.#destinationWork = planWorkload(plan, geometry, { most: 8, readers: 12 })
   }
 
   async run(): Promise<void> {
@@ -131,6 +131,8 @@ class SiloMove {
     this.#destinationApplication = undefined
     // Long enough for whoever runs it to see whether the destination has taken the disk over all the same.
     await new Promise<void>((resolve) => scheduler.in(5000, 'a while passes', resolve))
+    const isWaiting = destination.alive && this.#received !== undefined && this.#received.cache.waitingCalls > 0
+    demand('no wait without a peer', this.#isOver || !isWaiting, 'Calls wait for blocks.')
   }
 
   #openSource(): void {
@@ -149,7 +151,8 @@ class SiloMove {
       : undefined
     const disk: StorageProvider = this.#order ?? local
     const mayFail = () => this.#world.met(...DISK_FAULTS)
-    const parts = { machine, disk, shadow: this.#shadow, mayFail, isJudged: () => !this.#isOver }
+    const isOwner = () => !this.#isOver
+    const parts = { machine, disk, shadow: this.#shadow, mayFail, isOwner, isJudged: isOwner }
     this.#sourceApplication = new Application(parts, this.#sourceWork)
   }
 
@@ -159,8 +162,8 @@ class SiloMove {
     machines.source.end()
     this.#sourceWork = this.#sourceApplication.rest
     if (power) this.#sourceDisk.losePower()
-    if (power) this.#shadow.losePower()
-    else this.#shadow.kill()
+    if (power) this.#shadow.losePower('source')
+    else this.#shadow.kill('source')
   }
 
   #killDestination(power: boolean): void {
@@ -169,8 +172,8 @@ class SiloMove {
     machines.destination.end()
     if (power) this.#destinationDisk?.losePower()
     if (!this.#isOver) return
-    if (power) this.#shadow.losePower()
-    else this.#shadow.kill()
+    if (power) this.#shadow.losePower('destination')
+    else this.#shadow.kill('destination')
   }
 
   async #send(machine: Machine, link: Link): Promise<void> {
@@ -272,6 +275,8 @@ class SiloMove {
         since,
         mayFail: () => !this.#isOver || this.#world.met(...DISK_FAULTS),
         isOwner: () => this.#isOver,
+        // Where the last word was lost, the source writes on, and Silo's dialect has no way to decide.
+        isJudged: () => !this.#isOver || !this.#sourceFailed,
       },
       this.#destinationWork,
     )
@@ -296,8 +301,13 @@ class SiloMove {
     this.#world.scheduler.note('the disk is taken over')
     // The last word was lost, and the source has gone on: see the end.
     if (this.#sourceFailed) return
-    const wrong = this.#shadow.wrong(this.#destinationDisk!.durable, 0, before)
+    const { durable } = this.#destinationDisk!
+    const wrong = this.#shadow.wrong(durable, 0, before)
     demand('nothing is lost', wrong === undefined, `The destination takes over what is not durable there: ${wrong}`)
+    // A source that was unlocked after a last word that was lost goes its own way.
+    const isLocked = this.#world.machines.source.alive && this.#tracker.local.state === 'locked'
+    const isSame = !isLocked || this.#sourceDisk.bytes.every((byte, at) => byte === durable[at])
+    demand('both are equal', isSame, 'What is taken over is not what the source holds.')
   }
 
   async #checkEnd(): Promise<void> {
