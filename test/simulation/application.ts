@@ -22,14 +22,30 @@ export interface Geometry {
   readonly blockSize: number
 }
 
-/** A workload by chance: some of it unaligned, across blocks, over the end, always on the same few blocks or everywhere. */
-export function planWorkload(choices: Choices, { size, blockSize }: Geometry, most: number): Workload {
+/**
+ * A workload by chance: some of it unaligned, across blocks, over the end, always on the same few blocks or everywhere. With `readers`, one more
+ * thread only reads, so that it goes on while writes wait. With `flushes` little is left unflushed for long.
+ */
+export function planWorkload(
+  choices: Choices,
+  { size, blockSize }: Geometry,
+  { most, readers = 0, flushes = false }: { most: number; readers?: number; flushes?: boolean },
+): Workload {
   const threads = choices.pick([1, 2, 3])
   const total = choices.below(most + 1)
   const hot = choices.below(size)
   const pauseMs = choices.pick([5, 1, 20, 100])
+  // Content that comes back is what an old digest is dangerous for.
+  const toggles = choices.below(4) === 3
   const operation = (): Operation => {
-    const kind = choices.pick(['write', 'write', 'write', 'write', 'read', 'read', 'zero', 'flush'] as const)
+    if (toggles) {
+      const kind = choices.pick(['write', 'zero', 'write', 'zero', 'flush'] as const)
+      const offset = Math.floor(((hot + choices.below(2) * blockSize) % size) / blockSize) * blockSize
+      return { kind, offset, length: Math.min(blockSize, size - offset), afterMs: choices.below(pauseMs + 1) }
+    }
+    const kind = flushes
+      ? choices.pick(['write', 'flush', 'write', 'flush', 'read', 'zero'] as const)
+      : choices.pick(['write', 'write', 'write', 'write', 'read', 'read', 'zero', 'flush'] as const)
     const near = choices.below(2) === 0 ? hot + choices.below(4 * blockSize) : choices.below(size)
     const blocks = choices.below(3) === 2
     const unit = blocks ? blockSize : CELL_BYTES
@@ -39,6 +55,8 @@ export function planWorkload(choices: Choices, { size, blockSize }: Geometry, mo
   }
   const work: Operation[][] = Array.from({ length: threads }, () => [])
   for (let index = 0; index < total; index++) work[index % threads]!.push(operation())
+  const reads = choices.below(readers + 1)
+  if (reads > 0) work.push(Array.from({ length: reads }, () => ({ ...operation(), kind: 'read' })))
   return work
 }
 
@@ -116,12 +134,14 @@ export class Application {
 
   async #write({ kind, offset, length }: Operation, text: string): Promise<void> {
     const { disk, shadow, machine } = this.#parts
-    const zero = kind === 'zero' && disk.zeroAt !== undefined
-    const write = shadow.begin(offset, length, zero)
+    const zero = kind === 'zero'
+    const write = shadow.begin({ offset, length }, zero, machine.name)
     const named = `${machine.name}: ${text} (write ${write.number})`
     machine.scheduler.note(`${named} begins`)
     try {
-      const count = await (zero ? disk.zeroAt!(offset, length) : disk.writeAt(shadow.bytesOf(write), offset))
+      const count = await (zero && disk.zeroAt
+        ? disk.zeroAt(offset, length)
+        : disk.writeAt(shadow.bytesOf(write), offset))
       shadow.end(write, count === length ? 'acknowledged' : 'failed')
       machine.scheduler.note(`${named} ${count === length ? 'is acknowledged' : `took ${count} bytes`}`)
       if (count !== length) this.#failed(text, 'was short')

@@ -10,6 +10,8 @@ export interface SimulationOptions {
   readonly progress?: (done: number) => void
   /** Goes on after a run that broke a promise. Default: stops there. */
   readonly goOn?: boolean
+  /** Runs only the scenario of this name. Default: each is chosen by chance. */
+  readonly scenario?: string | undefined
   /** Makes a failing run plainer before it is reported. Default: true. */
   readonly shrinks?: boolean
 }
@@ -41,7 +43,7 @@ export async function simulateSeeds(options: SimulationOptions, host: Host): Pro
   // Whoever fails to be heard is asked again with a log; until then nobody looks at where an error came from.
   Error.stackTraceLimit = 0
   for (let seed = options.seed; seed < options.seed + options.runs; seed++) {
-    const report = await simulate(seed, host)
+    const report = await simulate(seed, host, { only: options.scenario })
     runs++
     steps += report.steps
     virtualMs += report.virtualMs
@@ -58,7 +60,7 @@ export async function simulateSeeds(options: SimulationOptions, host: Host): Pro
 }
 
 /** One seed with its log, whether it fails or not. */
-export async function replaySeed(seed: number, host: Host): Promise<RunReport> {
+export async function replaySeed(seed: number, host: Host, scenario?: string): Promise<RunReport> {
   await prepare()
-  return simulate(seed, host, { logging: true })
+  return simulate(seed, host, { logging: true, only: scenario })
 }

@@ -37,12 +37,20 @@ export interface PlannedFault {
 }
 
 /** Faults of one run: few, of the kinds it allows, most of them early, when most runs still go on. */
-export function planFaults(choices: Choices, kinds: readonly FaultKind[]): PlannedFault[] {
+export function planFaults(
+  choices: Choices,
+  kinds: readonly FaultKind[],
+  { fromStep, many }: { fromStep: number; many: boolean },
+): PlannedFault[] {
   const faults: PlannedFault[] = []
-  for (let count = choices.pick([0, 1, 1, 2, 2, 3, 4, 6]); count > 0 && kinds.length > 0; count--) {
+  for (
+    let count = choices.pick(many ? [1, 2, 3, 4] : [0, 1, 1, 2, 2, 3, 4, 6]);
+    count > 0 && kinds.length > 0;
+    count--
+  ) {
     faults.push({
       kind: choices.pick(kinds),
-      step: choices.below(choices.pick([40, 100, 200, 400])),
+      step: fromStep + choices.below(choices.pick([40, 100, 200, 400])),
       side: choices.pick(['source', 'destination'] as const),
       force: choices.below(8),
     })

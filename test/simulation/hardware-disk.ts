@@ -51,6 +51,8 @@ export class HardwareDisk {
   /** What certainly survives the power. */
   readonly durable: Uint8Array
   readonly faults: DiskFault[] = []
+  /** Called when a write has taken effect, or a flush, and before its caller is told. */
+  onDone: ((call: 'write' | 'flush') => void) | undefined
   /** Moment of the last write that took effect, in steps. */
   writtenAt = -1
   #unflushed: Unflushed[] = []
@@ -198,6 +200,7 @@ class DiskFace implements StorageProvider {
     await this.#pass('flush', undefined)
     if (fault) throw failure('FLUSH_FAILED', 0)
     this.#disk.settle(mark)
+    this.#disk.onDone?.('flush')
   }
 
   async close(): Promise<void> {
@@ -216,6 +219,7 @@ class DiskFace implements StorageProvider {
     this.#disk.put(bytes.subarray(0, half), offset, scheduler.steps)
     await this.#pass(`writes on ${offset}+${data.length}`, undefined)
     this.#disk.put(bytes.subarray(half), offset + half, scheduler.steps)
+    this.#disk.onDone?.('write')
     // Full is full at once; anything else shows only when it is over.
     if (FAILING.has(fault)) throw failure(fault === 'full' ? 'QUOTA_EXCEEDED' : 'WRITE_FAILED', offset)
     return count

@@ -5,7 +5,7 @@ import { buildKernels, checkNode, ensureInstalled, fail } from '../../demo/insta
 import { hearing, host } from './host.mjs'
 
 const USAGE =
-  'usage: npm run simulate -- [--seed N] [--runs M] [--json] [--log] [--go-on] [--no-shrink] | --mutants [--only NAME]... [--runs M]'
+  'usage: npm run simulate -- [--seed N] [--runs M] [--scenario NAME] [--json] [--log] [--go-on] [--no-shrink] | --mutants [--holes] [--only NAME]... [--runs M]'
 
 checkNode()
 const flags = readFlags()
@@ -17,6 +17,7 @@ if (flags.mutants) {
   const { runMutants } = await import('./mutants.mjs')
   process.exitCode = await runMutants({
     only: flags.only,
+    holes: flags.holes,
     seed: flags.seed,
     runs: flags.runs ?? 20_000,
     json: flags.json,
@@ -29,7 +30,14 @@ if (flags.mutants) {
 async function run({ simulateSeeds }) {
   const runs = flags.runs ?? 1000
   const progress = flags.json ? undefined : (done) => process.stderr.write(`${done} of ${runs} runs\n`)
-  const options = { seed: flags.seed, runs, progress, goOn: flags.goOn, shrinks: flags.shrink }
+  const options = {
+    seed: flags.seed,
+    runs,
+    progress,
+    goOn: flags.goOn,
+    shrinks: flags.shrink,
+    scenario: flags.scenario,
+  }
   const report = await simulateSeeds(options, host)
   if (flags.json) console.log(JSON.stringify(report))
   else print(report)
@@ -37,7 +45,7 @@ async function run({ simulateSeeds }) {
 }
 
 async function replay({ replaySeed }) {
-  const report = await replaySeed(flags.seed, host)
+  const report = await replaySeed(flags.seed, host, flags.scenario)
   for (const line of report.log) console.log(line)
   if (report.violation) console.log(`${report.violation.law}: ${report.violation.message}`)
   return report.violation ? 1 : 0
@@ -73,6 +81,8 @@ function readFlags() {
         'no-shrink': { type: 'boolean', default: false },
         mutants: { type: 'boolean', default: false },
         only: { type: 'string', multiple: true },
+        holes: { type: 'boolean', default: false },
+        scenario: { type: 'string' },
       },
     })
     const seed = number('seed', values.seed)

@@ -1,6 +1,8 @@
 /** One write that the shadow knows of. Moments are counted by the shadow, finer than the steps of the scheduler. */
 export interface KnownWrite {
   readonly number: number
+  /** Which side writes it. */
+  readonly by: string
   readonly offset: number
   readonly length: number
   readonly zero: boolean
@@ -38,9 +40,18 @@ export class Shadow {
     return ++this.#moment
   }
 
-  begin(offset: number, length: number, zero: boolean): KnownWrite {
+  begin({ offset, length }: { offset: number; length: number }, zero: boolean, by: string): KnownWrite {
     const number = this.#writes.length + 1
-    const write: KnownWrite = { number, offset, length, zero, begunAt: this.now(), endedAt: NEVER, outcome: 'pending' }
+    const write: KnownWrite = {
+      number,
+      by,
+      offset,
+      length,
+      zero,
+      begunAt: this.now(),
+      endedAt: NEVER,
+      outcome: 'pending',
+    }
     this.#writes.push(write)
     for (let cell = offset / CELL_BYTES; cell * CELL_BYTES < offset + length; cell++) this.#cells[cell]!.push(write)
     return write
@@ -63,20 +74,20 @@ export class Shadow {
     this.#flushes.push({ calledAt, coversBefore: calledAt })
   }
 
-  /** The power failed: what was acknowledged and not flushed may be gone. */
-  losePower(): void {
+  /** The power failed at a side that owns the disk: what was acknowledged and not flushed may be gone. */
+  losePower(by: string): void {
     const flushed = Math.max(0, ...this.#flushes.map(({ coversBefore }) => coversBefore))
     for (const write of this.#writes) {
       if (write.outcome === 'acknowledged' && write.endedAt > flushed) write.outcome = 'failed'
     }
-    this.kill()
+    this.kill(by)
   }
 
-  /** The writer was killed: what it had under way may have been done or not, and will not be done any more. */
-  kill(): void {
+  /** The writer at a side was killed: what it had under way may have been done or not, and will not be done any more. */
+  kill(by: string): void {
     const now = this.now()
     for (const write of this.#writes) {
-      if (write.outcome !== 'pending') continue
+      if (write.outcome !== 'pending' || write.by !== by) continue
       write.outcome = 'failed'
       write.endedAt = now
     }

@@ -87,8 +87,12 @@ export class DestinationProcess {
   readonly #hardware: Hardware
   readonly #geometry: Geometry
 
-  constructor(machine: Machine, hardware: Hardware, options: { geometry: Geometry; reconnectMs: number }) {
-    const { geometry, reconnectMs } = options
+  constructor(
+    machine: Machine,
+    hardware: Hardware,
+    options: { geometry: Geometry; reconnectMs: number; olderCopy: boolean },
+  ) {
+    const { geometry, reconnectMs, olderCopy } = options
     this.machine = machine
     this.#hardware = hardware
     this.#geometry = geometry
@@ -96,6 +100,7 @@ export class DestinationProcess {
       create: () => hardware.disk.open(machine),
       openJournal: () => this.#openJournal(),
       reconnectMs,
+      olderCopy,
     })
   }
 

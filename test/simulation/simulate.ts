@@ -21,6 +21,8 @@ export interface Host {
 export interface Decisions {
   readonly plan: Script
   readonly course: Script
+  /** The one scenario that was to be run. */
+  readonly only?: string | undefined
 }
 
 /** How one run went. */
@@ -49,14 +51,15 @@ export async function prepare(): Promise<void> {
 export async function simulate(
   from: number | Decisions,
   host: Host,
-  options: { logging?: boolean } = {},
+  options: { logging?: boolean; only?: string | undefined } = {},
 ): Promise<RunReport> {
   startAnew?.()
   const isSeed = typeof from === 'number'
   const plan = new Choices(isSeed ? 2 * from : from.plan)
   const course = new Choices(isSeed ? 2 * from + 1 : from.course)
   const scheduler = new Scheduler(course, host.settle, options.logging ?? false)
-  const scenario = pickScenario(plan)
+  const only = isSeed ? options.only : from.only
+  const scenario = pickScenario(plan, only)
   let world: World | undefined
   let broken: unknown
   try {
@@ -88,7 +91,7 @@ export async function simulate(
     virtualMs: Math.round(nowMs),
     trace,
     faults: [...(world?.happened ?? [])],
-    decisions: { plan: plan.taken, course: course.taken },
+    decisions: { plan: plan.taken, course: course.taken, only },
     log: written,
   }
 }
@@ -105,6 +108,9 @@ function violationOf(error: unknown): NonNullable<RunReport['violation']> {
   return { law: 'no error is unheard', message, stack: error instanceof Error ? error.stack : undefined }
 }
 
-function pickScenario(plan: Choices): (typeof scenarios)[number] {
-  return plan.pick(scenarios)
+/** `only`: the name of one; then every run is of it. */
+function pickScenario(plan: Choices, only: string | undefined): (typeof scenarios)[number] {
+  const allowed = only === undefined ? scenarios : scenarios.filter(({ name }) => name === only)
+  if (allowed.length === 0) throw new TypeError(`there is no scenario "${only}"`)
+  return allowed[plan.below(scenarios.length) % allowed.length]!
 }

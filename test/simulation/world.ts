@@ -35,6 +35,7 @@ export class World {
   readonly disks: Partial<Record<SideName, HardwareDisk>> = {}
   readonly places: Partial<Record<SideName, HardwareDisk>> = {}
   #faults: PlannedFault[] = []
+  readonly #met = new Set<FaultKind>()
   readonly #everyMachine: Machine[] = []
 
   constructor(scheduler: Scheduler, choices: { plan: Choices; course: Choices }) {
@@ -43,7 +44,7 @@ export class World {
     this.course = choices.course
     const { plan } = this
     const blockSize = plan.pick([512, 1024, 4096, 512])
-    const blocks = plan.pick([4, 8, 16, 64, 1, 5])
+    const blocks = plan.pick([4, 8, 16, 40, 1, 5, 3, 8])
     const tail = plan.pick([0, 0, 64, 500, 100])
     this.geometry = { blockSize, size: Math.max(blocks * blockSize - tail, tail === 500 ? 12 : 64) }
     this.machines = { source: this.start('source'), destination: this.start('destination') }
@@ -65,10 +66,10 @@ export class World {
   }
 
   /** Decides which faults there will be, of those that a scenario knows. */
-  planFaults(kinds: readonly FaultKind[]): void {
+  planFaults(kinds: readonly FaultKind[], { many = false } = {}): void {
     // Few kinds at a time: a run full of cuts never comes to the interesting places of a full disk.
-    const allowed = kinds.filter(() => this.plan.below(3) > 0)
-    this.#faults = planFaults(this.plan, allowed)
+    const allowed = many ? kinds : kinds.filter(() => this.plan.below(3) > 0)
+    this.#faults = planFaults(this.plan, allowed, { fromStep: this.scheduler.steps, many })
     for (const fault of this.#faults) this.scheduler.note(`planned: ${faultText(fault)}`)
   }
 
@@ -80,12 +81,26 @@ export class World {
   /** No fault happens any more: what is left must come to a good end. */
   stopFaults(): void {
     this.#faults = []
-    for (const disk of [...Object.values(this.disks), ...Object.values(this.places)]) disk.faults.length = 0
+    for (const disk of [...Object.values(this.disks), ...Object.values(this.places)]) {
+      disk.faults.length = 0
+      disk.onDone = undefined
+    }
   }
 
-  /** Whether a fault of one of these kinds has happened. */
+  /** Whether a fault of one of these kinds has happened, since things began anew. */
   met(...kinds: readonly FaultKind[]): boolean {
-    return kinds.some((kind) => this.happened.has(kind))
+    return kinds.some((kind) => this.#met.has(kind))
+  }
+
+  /** Whether anything has happened but that something was slow. */
+  get hasMetFaults(): boolean {
+    return [...this.#met].some((kind) => kind !== 'slow')
+  }
+
+  /** What has happened so far troubles nobody any more. */
+  beginAnew(): void {
+    this.stopFaults()
+    this.#met.clear()
   }
 
   /** To be called after each step. */
@@ -121,6 +136,19 @@ export class World {
     return new Shadow(disk.bytes.slice())
   }
 
+  /** Content of a backup of `newer`: of its blocks some are the same, some another's, some nothing, some only a little different. */
+  fillOlder(disk: HardwareDisk, newer: HardwareDisk): void {
+    const { size, blockSize } = this.geometry
+    for (let at = 0; at < size; at += blockSize) {
+      const end = Math.min(at + blockSize, size)
+      const how = this.plan.pick(['same', 'same', 'other', 'none', 'a byte'] as const)
+      if (how === 'none') continue
+      const block = how === 'other' ? NOISE.subarray(size - end, size - at) : newer.bytes.subarray(at, end)
+      disk.fill(block, at)
+      if (how === 'a byte') disk.fill(Uint8Array.of(1 + (block.at(-1)! % 250)), end - 1)
+    }
+  }
+
   diskTraits(options: { synchronous?: boolean } = {}): DiskTraits {
     const { plan } = this
     return {
@@ -141,9 +169,11 @@ export class World {
     }
   }
 
-  connect(traits: LinkTraits): Link {
-    const { source, destination } = this.machines
-    const link = new Link(source, destination, { scheduler: this.scheduler, choices: this.course, traits })
+  connect(
+    traits: LinkTraits,
+    { from = this.machines.source, to = this.machines.destination }: { from?: Machine; to?: Machine } = {},
+  ): Link {
+    const link = new Link(from, to, { scheduler: this.scheduler, choices: this.course, traits })
     this.link = link
     return link
   }
@@ -163,6 +193,7 @@ export class World {
     const { kind, side, force } = fault
     this.scheduler.note(`FAULT ${faultText(fault)}`)
     this.happened.add(kind)
+    this.#met.add(kind)
     if (kind === 'cut') this.link?.cut()
     else if (kind === 'stall') this.link?.stall(10 * 4 ** force)
     else if (kind === 'half-open') {

@@ -1,0 +1,211 @@
+import type { Mutant } from './mutant.ts'
+
+const FACE = 'src/devices/arriving-face.ts'
+const ARRIVING = 'src/devices/arriving-disk.ts'
+const SENDING = 'src/devices/sending-disk.ts'
+const SENDING_FACE = 'src/devices/sending-face.ts'
+const COMPARE = 'src/devices/compare-claims.ts'
+const OWNED = 'src/devices/owned-face.ts'
+const SETTLE = 'src/devices/settle-rest.ts'
+const OUTCOME = 'src/devices/outcome.ts'
+const SILO = 'src/devices/silo-arrival.ts'
+const SEND = 'src/devices/send-disk.ts'
+
+/** Bugs in going on after a loss, and in what a disk shows while it is on its way. */
+export const devicesMutants: readonly Mutant[] = [
+  {
+    name: 'one-failure-blocks-the-line',
+    file: ARRIVING,
+    find: '    this.#turn = done.catch(() => {}) // Whoever asked hears of it.\n',
+    replace: '    this.#turn = done\n    done.catch(() => {})\n',
+    reason: 'Silo, integrity check: after one failure everybody behind it fails for ever.',
+  },
+  {
+    name: 'failed-place-kept',
+    file: ARRIVING,
+    find: `      // Another attempt may find the storage well again.
+      this.#placing = undefined
+`,
+    replace: '',
+    reason: 'QEMU, recovery: the recovery itself may fail, and must be possible again.',
+  },
+  {
+    name: 'prepared-counts-as-missing',
+    file: ARRIVING,
+    find: "if (ownership && (ownership.state === 'owner' || ownership.state === 'prepared'))",
+    replace: "if (ownership && ownership.state === 'owner')",
+    reason: 'After a kill between promise and last word everything is here, and nothing can be read.',
+  },
+  {
+    name: 'missing-counts-as-present',
+    file: ARRIVING,
+    find: 'markPresent(cache, ownership.missing ? this.#journal.digests.known : undefined)',
+    replace: 'markPresent(cache, undefined)',
+    reason: 'After a kill in post-copy what has not come is read as it lies there.',
+  },
+  {
+    name: 'gate-open-from-the-start',
+    file: ARRIVING,
+    find: '    await gate.lock()\n',
+    replace: '',
+    reason: 'Skips the fence: the destination may write before it owns the disk.',
+  },
+  {
+    name: 'gate-never-opens',
+    file: ARRIVING,
+    find: '      if (!this.#isStopped) this.disk.unlock()\n',
+    replace: '',
+    reason: 'Nobody can write after the hand-over.',
+  },
+  {
+    name: 'waiting-calls-not-told-of-loss',
+    file: ARRIVING,
+    find: '      this.#cache?.fail(error)\n',
+    replace: '',
+    reason: 'Silo, waiting cache: a lost peer hangs reads for ever.',
+  },
+  {
+    name: 'settle-keeps-local-digests',
+    file: ARRIVING,
+    find: '      await journal.forgetBlocks(written)\n',
+    replace: '',
+    reason: 'After post-copy a block written here is known by what the source had.',
+  },
+  {
+    name: 'given-away-and-not-locked',
+    file: SENDING,
+    find: "    if (state !== 'owner') await source.lock?.()\n",
+    replace: '',
+    reason: 'Skips the fence after a restart: a disk that was given away is written.',
+  },
+  {
+    name: 'compare-before-track',
+    file: SENDING,
+    find: '    this.#source.trackAt(0, size)\n',
+    replace: '',
+    reason: 'QEMU, mirror: what is written while claims are compared is missed.',
+  },
+  {
+    name: 'dirty-digests-not-forgotten',
+    file: SENDING,
+    find: '          dirty.forEachRun((first, count) => digests.forget(first, count))\n',
+    replace: '',
+    reason: 'A block that was written is kept in the next attempt by the digest of what was sent.',
+  },
+  {
+    name: 'dirty-list-not-sent',
+    file: SENDING,
+    find: '          return to.dirtyList(dirty)\n',
+    replace: '          return Promise.resolve()\n',
+    reason: 'The destination reads its old copy, and takes older data over newer.',
+  },
+  {
+    name: 'prepared-not-withdrawn',
+    file: SENDING,
+    find: '    if (start.isPrepared) await handOver.withdraw()\n',
+    replace: '',
+    reason: 'A destination that had prepared before the loss takes no more blocks.',
+  },
+  {
+    name: 'claim-not-compared-at-sending',
+    file: SENDING_FACE,
+    find: '      if (!isSame) continue\n',
+    replace: '',
+    reason: 'OpenZFS, wrong origin: resume keeps a block because something is there.',
+  },
+  {
+    name: 'kept-blocks-are-skipped-wrongly',
+    file: SENDING_FACE,
+    find: 'from = (first + count) * this.#blockSize\n      this.blocksKept += count',
+    replace: 'from = (first + count + 1) * this.#blockSize\n      this.blocksKept += count',
+    reason: 'Off by one: the block behind a kept one is not sent.',
+  },
+  {
+    name: 'page-claims-not-compared',
+    file: COMPARE,
+    find: "      if (kind === 'same') this.#keepKnown(run)\n",
+    replace: "      if (kind !== 'nothing') this.#keepKnown(run)\n",
+    reason: 'The same for whole pages.',
+  },
+  {
+    name: 'kept-not-told',
+    file: COMPARE,
+    find: '    await this.#sendKept(0)\n',
+    replace: '',
+    reason: 'The source leaves blocks out, and the destination waits for them.',
+  },
+  {
+    name: 'parts-are-noted-as-blocks',
+    file: FACE,
+    find: 'const end = to === this.size ? Math.ceil(to / this.#blockSize) : Math.floor(to / this.#blockSize)',
+    replace: 'const end = Math.floor(to / this.#blockSize)',
+    reason: 'Off by one on the tail: the short last block is never known.',
+  },
+  {
+    name: 'flush-does-not-tell',
+    file: OWNED,
+    find: '    if (!this.#isIncomplete) return this.inner.flush()\n    // What another',
+    replace: '    if (!this.#isIncomplete || this.#journal) return this.inner.flush()\n    // What another',
+    reason: 'After a power loss an older copy is fetched over a flushed write.',
+  },
+  {
+    name: 'flush-does-not-wait-for-telling',
+    file: OWNED,
+    find: 'return void (await Promise.all([this.inner.flush(), this.#telling]))',
+    replace: 'return this.inner.flush()',
+    scenario: 'killed owner',
+    reason: 'Ours, found here: of two flushes the second ended before what it relied on was durable.',
+  },
+  {
+    name: 'late-copy-forgets',
+    file: FACE,
+    find: "      if (this.#admission === 'missing') await this.#storeMissing(",
+    replace:
+      "      await this.#forget(offset, length)\n      if (this.#admission === 'missing') await this.#storeMissing(",
+    scenario: 'killed owner',
+    reason:
+      'Ours, found here: a block that comes although the new owner has written it is forgotten, and fetched again after a kill.',
+  },
+  {
+    name: 'owner-writes-without-intents',
+    file: OWNED,
+    find: '      await this.#intents.beforeWrite(offset, length)\n',
+    replace: '',
+    reason: 'The new owner’s journal knows blocks by digests of what was there before.',
+  },
+  {
+    name: 'settles-only-what-is-unknown',
+    file: SETTLE,
+    find: 'return digest === undefined || digest.every((byte, index) => byte === WRITTEN_HERE[index])',
+    replace: 'return digest === undefined',
+    reason: 'What was written here and told so before a restart is compared as if it had arrived.',
+  },
+  {
+    name: 'outcome-not-renewed',
+    file: OUTCOME,
+    find: "    if (this.#state !== 'rejected') return\n    this.#state = 'pending'",
+    replace: "    if (this.#promise) return\n    this.#state = 'pending'",
+    reason: 'QEMU, recovery: one failure is the answer for ever.',
+  },
+  {
+    name: 'silo-owns-with-missing-blocks',
+    file: SILO,
+    find: 'if (missing > 0) throw new StorageError(',
+    replace: 'if (missing < 0) throw new StorageError(',
+    reason: 'The last word is believed although blocks are missing.',
+  },
+  {
+    name: 'silo-owns-without-flush',
+    file: SILO,
+    find: '    await this.cache.remote.flush()\n    // Nobody is asked',
+    replace: '    // Nobody is asked',
+    reason: 'The disk is taken over before it is durable.',
+  },
+  {
+    name: 'silo-last-word-not-awaited',
+    file: SEND,
+    find: "        await to.event({ kind: 'event', type: 'completed' })\n",
+    replace: "        void to.event({ kind: 'event', type: 'completed' }).catch(() => {})\n",
+    reason: 'The source says it has handed over before the destination took it.',
+  },
+]

@@ -1,0 +1,143 @@
+import type { Mutant } from './mutant.ts'
+
+const JOURNAL = 'src/migration/journal/journal.ts'
+const OWNERSHIP = 'src/migration/journal/ownership.ts'
+const SLOTS = 'src/migration/journal/record-slots.ts'
+const SLICES = 'src/migration/journal/slice-writer.ts'
+const PAGES = 'src/migration/journal/digest-pages.ts'
+const LOAD = 'src/migration/journal/load-digests.ts'
+
+/** Bugs in what is written down. */
+export const journalMutants: readonly Mutant[] = [
+  {
+    name: 'record-not-flushed',
+    file: JOURNAL,
+    find: `      await this.#write({ ownership: next })
+      await this.#flush()`,
+    replace: '      await this.#write({ ownership: next })',
+    reason: 'Who owns the disk is lost with the power.',
+  },
+  {
+    name: 'checkpoint-without-flush',
+    file: JOURNAL,
+    find: '    if (flush) await this.#slices.duringFlush(flush)\n',
+    replace: '',
+    reason: 'Digests count as those of what is durable, which is not.',
+  },
+  {
+    name: 'checkpoint-record-not-flushed',
+    file: JOURNAL,
+    find: '      if (flush || ownership) await this.#flush()\n',
+    replace: '',
+    reason: 'A promise is given that the power takes back.',
+  },
+  {
+    name: 'strike-not-told',
+    file: JOURNAL,
+    find: '      await this.#slices.strike(this.#life, slices)\n',
+    replace: '',
+    reason: 'A write begins, and after a kill its block is known by what was there.',
+  },
+  {
+    name: 'other-boot-trusted',
+    file: JOURNAL,
+    find: "const isSameBoot = bootId !== '' && bootId === record.bootId",
+    replace: 'const isSameBoot = true',
+    reason: 'After a power loss everything that was written counts, flushed or not.',
+  },
+  {
+    name: 'line-stops-after-a-failure',
+    file: JOURNAL,
+    find: '    this.#tail = done.catch(() => {}) // Heard by the caller.\n',
+    replace: '    this.#tail = done\n    done.catch(() => {})\n',
+    reason: 'One write that fails ends the journal for ever.',
+  },
+  {
+    name: 'epoch-not-raised',
+    file: OWNERSHIP,
+    find: "return { ...bare(ownership), state: 'owner', epoch: migration.nextEpoch, migration, ...outcome({ root, missing }) }",
+    replace: "return { ...bare(ownership), state: 'owner', migration, ...outcome({ root, missing }) }",
+    reason: 'The new owner has the epoch of the old one.',
+  },
+  {
+    name: 'released-is-open-again',
+    file: OWNERSHIP,
+    find: "  return { ...bare(ownership), state: 'released', migration, ...outcome(agreed) }",
+    replace: "  return { ...bare(ownership), state: 'owner', migration, ...outcome(agreed) }",
+    reason: 'What was given away is written down as kept.',
+  },
+  {
+    name: 'commit-not-sent-again',
+    file: OWNERSHIP,
+    find: "return isOneMigration && source.state === 'released' && destination.state === 'prepared' ? 'send-commit' : 'conflict'",
+    replace: "return 'conflict'",
+    reason: 'Drops the last word: after a loss between release and commit nobody owns the disk.',
+  },
+  {
+    name: 'prepared-taken-for-owner',
+    file: OWNERSHIP,
+    find: "return isOneMigration && source.state === 'released' && destination.state === 'prepared' ? 'send-commit' : 'conflict'",
+    replace: "return isOneMigration && source.state === 'released' ? 'destination-owns' : 'conflict'",
+    reason: 'A promise is taken for the hand-over: the source leaves, and nobody owns the disk.',
+  },
+  {
+    name: 'generation-reused',
+    file: SLOTS,
+    find: 'view.setBigUint64(8, BigInt(++this.#generation), true)',
+    replace: 'view.setBigUint64(8, BigInt(this.#generation || ++this.#generation), true)',
+    reason: 'Two records of one generation, and the older one counts.',
+  },
+  {
+    name: 'one-slot-only',
+    file: SLOTS,
+    find: 'for (let slot = 0; slot < SLOTS; slot++) if (slot !== this.#latest && slot !== this.#durable) return slot\n    return 0',
+    replace: 'return 0',
+    reason: 'The only record there is gets overwritten in place.',
+  },
+  {
+    name: 'older-record-counts',
+    file: SLOTS,
+    find: '} else if (found.generation > this.#generation) {',
+    replace: '} else if (this.#generation === 0 || found.generation < this.#generation) {',
+    reason: 'Accepts an old generation.',
+  },
+  {
+    name: 'torn-record-taken',
+    file: SLOTS,
+    find: 'return checksum.every((byte, index) => byte === bytes[28 + index])',
+    replace: 'return checksum.length > 0',
+    reason: 'A record that was torn by a power loss is believed.',
+  },
+  {
+    name: 'flush-counts-what-came-after',
+    file: SLICES,
+    find: '    const covered = this.#digests.takeUnflushed()\n    this.#flushing.add(covered)\n    try {\n      await flush()',
+    replace:
+      '    let covered = new Bitfield(this.#digests.blockCount)\n    try {\n      await flush()\n      covered = this.#digests.takeUnflushed()',
+    reason: 'What was noted while the disk was flushed counts as flushed.',
+  },
+  {
+    name: 'unflushed-is-trusted',
+    file: LOAD,
+    find: "return trust === 'none' ? 0 : byte & ~(isFlushed ? 0 : found.unflushed[index]!)",
+    replace: 'return byte',
+    reason: 'After a power loss digests of what was not flushed are believed.',
+  },
+  {
+    name: 'strikes-stay-lazy',
+    file: JOURNAL,
+    find: "      if (ownership?.state === 'prepared') await this.#strikesAreDurable()\n",
+    replace: '',
+    scenario: 'killed owner',
+    reason:
+      'Ours, found here: a power loss voids what a new owner has told, since the disk was here and was written before.',
+  },
+  {
+    name: 'slices-in-place',
+    file: PAGES,
+    find: 'if (place !== latest && place !== durable) return place - 1',
+    replace: 'return place - 1',
+    scenario: 'killed owner',
+    reason: 'Ours, found here: a torn slice takes with it what was durable.',
+  },
+]

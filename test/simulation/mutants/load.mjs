@@ -1,0 +1,21 @@
+// Reads the planted bugs, which are TypeScript.
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'vite'
+
+const here = dirname(fileURLToPath(import.meta.url))
+
+/** `holes`: those that are not found yet. @returns {Promise<readonly { name: string, file: string, find: string, replace: string, scenario?: string, reason: string }[]>} */
+export async function loadMutants({ holes = false } = {}) {
+  const { output } = await build({
+    configFile: false,
+    logLevel: 'error',
+    build: {
+      write: false,
+      minify: false,
+      lib: { entry: join(here, holes ? 'holes.ts' : 'index.ts'), formats: ['es'] },
+    },
+  }).then((result) => (Array.isArray(result) ? result[0] : result))
+  const found = await import(`data:text/javascript,${encodeURIComponent(output[0].code)}`)
+  return holes ? found.holes : found.mutants
+}

@@ -1,0 +1,195 @@
+import type { Mutant } from './mutant.ts'
+
+const TRACKER = 'src/modules/dirty-tracker.ts'
+const LOCKABLE = 'src/modules/lockable.ts'
+const BLOCKS = 'src/modules/waiting-cache-blocks.ts'
+const LOCAL = 'src/modules/waiting-cache-local.ts'
+const REMOTE = 'src/modules/waiting-cache-remote.ts'
+const WAITS = 'src/modules/waiting-cache-waits.ts'
+const ORDER = 'src/modules/waiting-cache-order.ts'
+
+/** Bugs in what watches, locks and waits. */
+export const modulesMutants: readonly Mutant[] = [
+  {
+    name: 'mark-before-write',
+    file: TRACKER,
+    find: `    const { length } = data
+    try {
+      return await this.inner.writeAt(data, offset, options)
+    } finally {
+      this.#blocks.mark(offset, length)
+    }`,
+    replace: `    this.#blocks.mark(offset, data.length)
+    return this.inner.writeAt(data, offset, options)`,
+    reason: 'A block that is taken and read while its write is under way keeps its old content for ever.',
+  },
+  {
+    name: 'failed-write-not-dirty',
+    file: TRACKER,
+    find: `    try {
+      const ready = this.#hooks.beforeWrite(offset, length)
+      if (ready) await ready
+      return await write()
+    } finally {
+      this.#blocks.mark(offset, length)
+      this.#hooks.afterWrite?.(offset, length)
+    }`,
+    replace: `    const ready = this.#hooks.beforeWrite(offset, length)
+    if (ready) await ready
+    const count = await write()
+    this.#blocks.mark(offset, length)
+    this.#hooks.afterWrite?.(offset, length)
+    return count`,
+    reason: 'Silo, localWriteAt: a write that fails after a part took effect leaves its blocks clean.',
+  },
+  {
+    name: 'synchronous-write-not-dirty',
+    file: TRACKER,
+    find: `          return source.writeAtSync!(data, offset)
+        } finally {
+          blocks.mark(offset, data.length)
+        }`,
+    replace: `          return source.writeAtSync!(data, offset)
+        } finally {
+        }`,
+    reason: 'A second way in that nobody watches.',
+  },
+  {
+    name: 'intents-after-write',
+    file: TRACKER,
+    find: `      const ready = this.#hooks.beforeWrite(offset, length)
+      if (ready) await ready
+      return await write()`,
+    replace: `      const count = await write()
+      const ready = this.#hooks.beforeWrite(offset, length)
+      if (ready) await ready
+      return count`,
+    reason: 'After a kill the journal knows a block by a digest that is not its content any more.',
+  },
+  {
+    name: 'track-after-read',
+    file: TRACKER,
+    find: `    this.#reading(offset, target.length)
+    return this.inner.readAt(target, offset, options)`,
+    replace: `    return this.inner.readAt(target, offset, options).then((count) => {
+      this.#reading(offset, target.length)
+      return count
+    })`,
+    reason: 'QEMU, mirror: what is written while the first read is under way is missed.',
+  },
+  {
+    name: 'track-not-the-tail',
+    file: TRACKER,
+    find: 'else this.#tracking.setRange(first, last + 1)',
+    replace: 'else this.#tracking.setRange(first, last)',
+    reason: 'Off by one: the last block of a run is not watched.',
+  },
+  {
+    name: 'mark-not-the-tail',
+    file: TRACKER,
+    find: 'for (let block = this.#block(offset); block <= last; block++) {',
+    replace: 'for (let block = this.#block(offset); block < Math.max(last, this.#block(offset) + 1); block++) {',
+    reason: 'Off by one on the last block of a write.',
+  },
+  {
+    name: 'holes-not-tracked',
+    file: TRACKER,
+    find: `        // An answer "this is a hole" stands for a read of zeroes.
+        blocks.track(offset, length)
+`,
+    replace: '',
+    reason: 'What is written into a hole after it was told to be one is missed.',
+  },
+  {
+    name: 'lock-skips-the-drain',
+    file: LOCKABLE,
+    find: "this.#state = this.#inFlight === 0 ? 'locked' : 'draining'",
+    replace: "this.#state = 'locked'",
+    reason: 'A write in flight lands after the last dirty snapshot.',
+  },
+  {
+    name: 'drained-at-the-first-end',
+    file: LOCKABLE,
+    find: "if (this.#inFlight > 0 || this.#state !== 'draining') return",
+    replace: "if (this.#state !== 'draining') return",
+    reason: 'The barrier opens when the first of several writes has ended.',
+  },
+  {
+    name: 'held-writes-not-started',
+    file: LOCKABLE,
+    find: "      if (this.#state === 'open') start()\n",
+    replace: '',
+    reason: 'Forgets to re-arm: writes that waited at the gate wait for ever.',
+  },
+  {
+    name: 'cache-overwrites-own-blocks',
+    file: BLOCKS,
+    find: '    const start = this.#own.nextClear(from, end)\n    if (start >= end) return undefined',
+    replace:
+      '    const start = from\n    if (start >= end) return undefined\n    if (this.#missing >= 0) return [start, end]',
+    reason: 'Silo, waiting cache: an arriving block replaces what was written here.',
+  },
+  {
+    name: 'cache-edge-counts-as-whole',
+    file: BLOCKS,
+    find: 'let wholeStart = start * this.blockSize === offset ? start : start + 1',
+    replace: 'let wholeStart = start',
+    reason: 'A block that is written in part counts as written whole, the rest of it being anything.',
+  },
+  {
+    name: 'cache-short-last-block-never-whole',
+    file: BLOCKS,
+    find: 'let wholeEnd = stop === this.size ? end : this.#block(stop)',
+    replace: 'let wholeEnd = this.#block(stop)',
+    reason: 'Off by one on the tail: a short last block never arrives.',
+  },
+  {
+    name: 'cache-has-looks-at-first-block',
+    file: BLOCKS,
+    find: 'return first === last ? this.#present.test(first) : this.#present.nextClear(first, last + 1) > last',
+    replace: 'return last >= first && this.#present.test(first)',
+    reason: 'A read of several blocks goes on when the first is here.',
+  },
+  {
+    name: 'cache-write-does-not-own',
+    file: LOCAL,
+    find: 'blocks.own(span.start, span.end, (start, end) => taken.push([start, end]))',
+    replace: 'blocks.arrive(span.start, span.end)',
+    reason: 'What was written here counts as arrived, and the next arrival replaces it.',
+  },
+  {
+    name: 'cache-short-arrival-accepted',
+    file: REMOTE,
+    find: 'checkCount(await store(from, to), to - from)',
+    replace: 'await store(from, to)',
+    reason: 'Silo, migrateBlock: a write that took fewer bytes counts as a write.',
+  },
+  {
+    name: 'cache-lost-peer-not-told',
+    file: WAITS,
+    find: 'for (const waits of [this.#forAll, ...this.#waits.values()]) for (const wait of [...waits]) wait.reject(reason)',
+    replace: '',
+    reason: 'Silo, waiting cache: a lost peer hangs reads for ever.',
+  },
+  {
+    name: 'cache-wakes-only-the-first',
+    file: WAITS,
+    find: 'for (const waits of found) for (const wait of [...waits]) this.#moveOn(wait)',
+    replace: 'for (const waits of found) for (const wait of [...waits].slice(0, 1)) this.#moveOn(wait)',
+    reason: 'Two calls wait for one block, and one of them is forgotten.',
+  },
+  {
+    name: 'cache-turns-do-not-exclude',
+    file: ORDER,
+    find: "if (turn.start < end && start < turn.end && (side === 'remote' || turn.side === 'remote')) return true",
+    replace: '',
+    reason: 'Silo, waiting cache: a write here and an arrival of the same block mix.',
+  },
+  {
+    name: 'cache-waiting-turn-not-woken',
+    file: ORDER,
+    find: '      turn.wake?.()\n',
+    replace: '',
+    reason: 'Forgets to re-arm: a write that had to wait for its turn waits for ever.',
+  },
+]

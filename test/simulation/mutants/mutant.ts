@@ -1,0 +1,13 @@
+/** A planted bug: what stands in the shipped source exactly once, and what a tired author might have put there. */
+export interface Mutant {
+  /** Unlike any other; for `--only`. */
+  readonly name: string
+  /** From the root of the repository. */
+  readonly file: string
+  readonly find: string
+  readonly replace: string
+  /** The only scenario that is run, where the others would hardly ever come to it. Default: all of them, by chance. */
+  readonly scenario?: string
+  /** What it breaks, and where somebody had that bug. */
+  readonly reason: string
+}
