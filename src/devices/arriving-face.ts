@@ -94,8 +94,11 @@ export class ArrivingFace extends StorageWrapper {
   #storeHashed(data: Uint8Array, offset: number, hashed: Uint8Array): Promise<number> {
     return this.#write({ offset, length: data.length }, async (from, to) => {
       await this.inner.writeAt(data.subarray(from - offset, to - offset), from)
-      const at = (byte: number) => Math.ceil((byte - offset) / this.#blockSize) * DIGEST_BYTES
-      this.#journal.digests.noteDigests(from / this.#blockSize, hashed.subarray(at(from), at(to)))
+      const first = offset / this.#blockSize
+      this.#forEachNew(from / this.#blockSize, Math.ceil(to / this.#blockSize), (start, end) => {
+        const digests = hashed.subarray((start - first) * DIGEST_BYTES, (end - first) * DIGEST_BYTES)
+        this.#journal.digests.noteDigests(start, digests)
+      })
       this.#checkpoints.passed(to - from)
     })
   }
@@ -191,15 +194,35 @@ export class ArrivingFace extends StorageWrapper {
     if (this.#journal.digests.known.nextSet(start, end) >= 0) await this.#journal.forget(start, end - start)
   }
 
+  /**
+   * Visits runs of what has arrived that are to be noted. After the hand-over a block that is known stays as it is: noted anew it would count as not
+   * flushed, and what was written here meanwhile, flushed and told, would be fetched again after a power loss.
+   */
+  #forEachNew(start: number, end: number, visit: (start: number, end: number) => void): void {
+    if (this.#admission !== 'missing') {
+      visit(start, end)
+      return
+    }
+    const { known } = this.#journal.digests
+    for (let from = known.nextClear(start, end); from < end; ) {
+      const next = known.nextSet(from, end)
+      const to = next < 0 ? end : next
+      visit(from, to)
+      from = known.nextClear(to, end)
+    }
+  }
+
   #note(from: number, to: number, bytes: Uint8Array | undefined): void {
     const { digests } = this.#journal
     const start = Math.ceil(from / this.#blockSize)
     const end = to === this.size ? Math.ceil(to / this.#blockSize) : Math.floor(to / this.#blockSize)
     // Parts of blocks make nothing present, and nothing known.
     if (start >= end) return
-    if (bytes)
-      digests.note(start, bytes.subarray(start * this.#blockSize - from, Math.min(to, end * this.#blockSize) - from))
-    else digests.noteZero(start, end - start)
+    this.#forEachNew(start, end, (start, end) => {
+      const at = (block: number) => Math.min(to, block * this.#blockSize) - from
+      if (bytes) digests.note(start, bytes.subarray(at(start), at(end)))
+      else digests.noteZero(start, end - start)
+    })
     // Zeroes are runs in the journal, however long, and cost nothing to send again.
     if (bytes) this.#checkpoints.passed(bytes.length)
   }
