@@ -20,11 +20,28 @@ export interface V86Cpu {
   readonly mem8?: Uint8Array
   readonly memory_size: Int32Array
   readonly wasm_memory: WebAssembly.Memory
-  readonly devices: { readonly vga?: { readonly vga_memory_size: number }; readonly rtc?: unknown }
+  readonly devices: {
+    readonly vga?: { readonly vga_memory_size: number }
+    readonly rtc?: unknown
+    readonly ide?: { readonly primary?: V86Channel; readonly secondary?: V86Channel }
+  }
   /** Packs what is not zero for a saved state; replaced while the memory is to be left out. */
   pack_memory(): { packed_memory: Uint8Array; bitmap: { get_buffer(): ArrayBuffer } }
   /** Puts that back. */
   unpack_memory(bitmap: unknown, packed: Uint8Array): void
+}
+
+/** Two drives; an empty place has no buffer. */
+interface V86Channel {
+  readonly master: { readonly buffer?: unknown; readonly is_atapi?: boolean }
+  readonly slave: { readonly buffer?: unknown; readonly is_atapi?: boolean }
+}
+
+/** Every hard disk of the machine, as it was handed to the emulator. */
+export function hardDisks({ devices }: V86Cpu): readonly unknown[] {
+  const channels = [devices.ide?.primary, devices.ide?.secondary]
+  const drives = channels.flatMap((channel) => (channel ? [channel.master, channel.slave] : []))
+  return drives.flatMap(({ buffer, is_atapi }) => (buffer && !is_atapi ? [buffer] : []))
 }
 
 /** Resolves when the emulator is ready to run. */

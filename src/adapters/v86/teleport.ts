@@ -8,7 +8,7 @@ import type { Connection } from '../../protocol/connection.ts'
 import type { StorageProvider } from '../../storage/provider.ts'
 import { offerMachine } from './agreement-messages.ts'
 import { describe } from './description.ts'
-import { type V86Machine, whenLoaded } from './machine.ts'
+import { hardDisks, type V86Machine, whenLoaded } from './machine.ts'
 import { decodeWord, encodeWord, MACHINE_PARTS, type MachinePart } from './machine-parts.ts'
 import type { V86Disk } from './v86-disk.ts'
 import { V86Memory } from './v86-memory.ts'
@@ -61,11 +61,18 @@ export interface Teleported {
  * follows with the state of the devices, and once the other side has put all of it together, the machine is given away and runs there.
  *
  * Until it is given away any failure lets the guest go on here; from then on it never runs here again: `emulator.run` refuses.
- * @throws StorageError `INCOMPATIBLE` for machines that differ, before anything moved; `NOT_SUPPORTED`; what a `DeviceGroup` throws. With `IN_DOUBT` the guest stays stopped.
+ * @throws StorageError `INCOMPATIBLE` for machines that differ, before anything moved; `NOT_SUPPORTED`, also for a machine with other disks; what a `DeviceGroup` throws. With `IN_DOUBT` the guest stays stopped.
  */
 export async function teleport(options: TeleportOptions): Promise<Teleported> {
   const { emulator, disk, connection, version = '', clock = systemClock, onPhase, diskJournal, record } = options
   const cpu = await whenLoaded(emulator)
+  const disks = hardDisks(cpu)
+  if (disks.length !== 1 || disks[0] !== disk) {
+    throw new StorageError(
+      'NOT_SUPPORTED',
+      'Only a machine with one hard disk moves, and that has to be the one named.',
+    )
+  }
   onPhase?.('agreeing')
   const { state, saved } = await V86State.of(emulator, cpu)
   await offerMachine(connection, describe(cpu, saved, { version, diskBytes: disk.byteLength }), options.signal)

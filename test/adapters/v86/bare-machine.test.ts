@@ -85,3 +85,18 @@ test('a saved machine goes on with the disk it had, and says so when it is anoth
     await second.emulator.destroy()
   }
 })
+
+test('a machine with another disk than the one named does not move', async () => {
+  const { emulator, says } = machine(new V86Disk(new MemoryStorage(DISK_BYTES)), { ...SIZES, autostart: true })
+  await says(1)
+  const { a, b } = memoryChannels()
+  const [near, far] = await Promise.all([
+    openConnection([a], { role: 'dialer' }),
+    openConnection([b], { role: 'listener' }),
+  ])
+  const disk = new V86Disk(new MemoryStorage(DISK_BYTES))
+  await expect(teleport({ emulator, disk, connection: near })).rejects.toMatchObject({ code: 'NOT_SUPPORTED' })
+  await says(1)
+  await emulator.destroy()
+  await Promise.all([near.close(), far.close()])
+})
