@@ -16,8 +16,8 @@ export default defineConfig({
   // Found by Vite only while a page loads otherwise, and then the page reloads in the middle of a test.
   // SQLite finds its WebAssembly beside itself.
   optimizeDeps: {
-    include: ['idb-keyval', 'hash-wasm', 'qrcode-generator', 'v86'],
-    exclude: ['@journeyapps/wa-sqlite'],
+    include: ['idb-keyval', 'hash-wasm', 'qrcode-generator', 'v86', 'comlink'],
+    exclude: ['@journeyapps/wa-sqlite', '@sqlite.org/sqlite-wasm'],
   },
   plugins: [rendezvousPlugin(), guestPlugin(process.env.BLOCKFERRY_GUEST ?? `${project}build/guest`)],
   worker: { format: 'es' },

@@ -21,7 +21,8 @@ export interface RunningSqlite {
   connect(name: string): Promise<Database>
 }
 
-const BUILDS: Record<SqliteBuild, () => Promise<{ default: () => Promise<SqliteModule> }>> = {
+/** The builds of wa-sqlite. */
+export const BUILDS: Record<SqliteBuild, () => Promise<{ default: () => Promise<SqliteModule> }>> = {
   sync: () => import('@journeyapps/wa-sqlite/dist/wa-sqlite.mjs'),
   asyncify: () => import('@journeyapps/wa-sqlite/dist/wa-sqlite-async.mjs'),
   // @ts-expect-error The package has no types for this build.
