@@ -147,13 +147,13 @@ export class DeviceGroup {
     })
     const ends = await Promise.allSettled(
       this.#sending.map(async (sending, index) => {
-        const { name, order } = this.#disks[index]!
+        const { name, order, isWhole = false } = this.#disks[index]!
         let hasJoined = false
         try {
           const sent = await sending.send({
             connection,
             name,
-            strategy,
+            strategy: isWhole ? 'pre-copy' : strategy,
             ...memberOptions(options, sizes, index),
             ...(order ? { order } : {}),
             handOver: (context) => run.agree(index, context),

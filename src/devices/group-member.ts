@@ -33,6 +33,11 @@ export class GroupMember {
     this.result.catch(() => {}) // Heard by whoever awaits it.
   }
 
+  /** Nothing of it may be left for after the hand-over. */
+  get isWhole(): boolean {
+    return (this.options.strategy ?? 'pre-copy') === 'pre-copy'
+  }
+
   /** @throws StorageError `LOCKED`, `BUSY`, InvalidArgumentError */
   begin(clock: Clock, look: Pick<OutlookParts, 'limits' | 'deadlineMs' | 'canSwitch'>): void {
     const { source, destination, order, concurrency, runBytes, progressHandler, errorHandler } = this.options

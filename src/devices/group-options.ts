@@ -18,6 +18,8 @@ export interface GroupDisk {
   readonly journal?: DiskJournal
   /** Decides among blocks nobody waits for. Default: lowest first. */
   readonly order?: BlockOrder
+  /** Nothing of it may be missing at the hand-over, whatever the strategy, such as the memory of a machine. Default: false. */
+  readonly isWhole?: boolean
 }
 
 /** Over which connection a group is sent, and how. */

@@ -85,7 +85,8 @@ export class GroupRun {
       const { limits, deadlineMs, strategy } = this.#options
       const look = { limits, deadlineMs, canSwitch: strategy !== 'pre-copy' }
       for (const member of members) member.begin(this.#clock, look)
-      if (this.#options.strategy !== 'post-copy') await this.#moveAhead(members)
+      const ahead = strategy === 'post-copy' ? members.filter(({ isWhole }) => isWhole) : members
+      if (ahead.length > 0) await this.#moveAhead(ahead)
       const { predictedPauseMs, pauseMs } = await this.#stopWriters(members)
       await Promise.all(
         members.map(async (member) => {
@@ -146,9 +147,11 @@ export class GroupRun {
       this.#isLocked = true
       await this.#options.lockerHandler?.()
       await this.#together(members, (member) => member.migrator.lock())
-      const isTooLong = this.#predict(members).predictedPauseMs > limits.maxPauseMs
-      const leavesRest = strategy === 'post-copy' || (strategy === 'auto' && (isTooLong || isLate(members)))
-      if (isTooLong && !leavesRest) {
+      const isOver = (some: readonly GroupMember[]) => this.#predict(some).predictedPauseMs > limits.maxPauseMs
+      const whole = members.filter(({ isWhole }) => isWhole)
+      const mayLeaveRest = strategy !== 'pre-copy' && (whole.length === 0 || !isOver(whole))
+      const leavesRest = mayLeaveRest && (strategy === 'post-copy' || isOver(members) || isLate(members))
+      if (isOver(members) && !leavesRest) {
         // Too much was written just before.
         this.#unlock(members)
         if (this.#rounds >= limits.maxRounds) throw this.#tooBusy(members)
@@ -157,7 +160,9 @@ export class GroupRun {
         continue
       }
       this.#rounds++
-      await this.#together(members, (member) => (leavesRest ? member.leaveRest() : member.sendLast()))
+      await this.#together(members, (member) =>
+        leavesRest && !member.isWhole ? member.leaveRest() : member.sendLast(),
+      )
       await this.#handOver(members)
       return { pauseMs: this.#clock.now() - stoppedAt, predictedPauseMs }
     }

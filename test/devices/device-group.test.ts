@@ -190,6 +190,30 @@ test.each(['auto', 'post-copy'] as const)(
   },
 )
 
+test.each(['auto', 'post-copy'] as const)(
+  'a disk that must be whole is so at the hand-over, by %s',
+  async (strategy) => {
+    const rig = new GroupRig({ seed: 10 })
+    await rig.boot()
+    rig.group = await DeviceGroup.open({
+      disks: rig.trackers.map(({ remote }, index) => ({ name: `disk ${index}`, source: remote, isWhole: index === 1 })),
+    })
+    let missing: number[] = []
+    const { source } = await rig.move(await rig.connect(), {
+      strategy,
+      deadlineMs: 60_000,
+      handOver: (contexts) => {
+        missing = contexts.map(({ missingBlocks }) => missingBlocks)
+      },
+    })
+    expect(source).toMatchObject({ status: 'fulfilled', value: { acknowledged: true } })
+    expect(missing[1]).toBe(0)
+    if (strategy === 'post-copy') expect(missing[0]).toBeGreaterThan(0)
+    await rig.received!.whole
+    await expectMoved(rig)
+  },
+)
+
 test('writers that are too busy are told so, and nothing moves away', async () => {
   const rig = new GroupRig({ seed: 9 })
   await rig.boot()

@@ -3,6 +3,7 @@ import { DeviceGroup } from '../../devices/device-group.ts'
 import type { DiskJournal } from '../../devices/disk-journal.ts'
 import type { SendGroupOptions, SentGroup } from '../../devices/group-options.ts'
 import { StorageError } from '../../errors/storage-error.ts'
+import type { MigrationStrategy } from '../../migration/live-options.ts'
 import type { BlockStateReader, MigrationProgress } from '../../migration/progress.ts'
 import type { Connection } from '../../protocol/connection.ts'
 import type { StorageProvider } from '../../storage/provider.ts'
@@ -34,6 +35,11 @@ export interface TeleportOptions
   connection: Connection
   /** Both sides must call the machine the same, such as the version of the emulator and whatever else must be equal. Default: nothing. */
   version?: string
+  /**
+   * With `auto` or `post-copy` blocks of the disk may follow after the guest runs at the other side, which then needs this one until the last has come, and
+   * {@link teleport} resolves then. Default: `pre-copy`.
+   */
+  strategy?: MigrationStrategy
   /** Remembers whose the disk is beyond the end of this page; needs `record`. Default: nothing does. */
   diskJournal?: DiskJournal
   /** As that of a `DeviceGroup`. */
@@ -83,12 +89,14 @@ export async function teleport(options: TeleportOptions): Promise<Teleported> {
       name,
       source: sources[index]!,
       ...(name === 'disk' && diskJournal ? { journal: diskJournal } : {}),
+      // The guest cannot wait for a page of its memory; for a block of its disk it can.
+      isWhole: name !== 'disk',
     })),
     ...(record ? { record } : {}),
   })
   const stop = new GuestStop(emulator, disk, clock)
-  let runsThere: () => void
-  const running = new Promise<void>((resolve) => {
+  let runsThere: (at: number) => void
+  const running = new Promise<number>((resolve) => {
     runsThere = resolve
   })
   const how = sendOptions(options)
@@ -110,7 +118,7 @@ export async function teleport(options: TeleportOptions): Promise<Teleported> {
       // Only a machine that has been put together there is given away.
       handOver: () => group.sendMessage(encodeWord(stop.wasRunning ? 'restore running' : 'restore')),
       messageHandler: (message) => {
-        if (decodeWord(message) === 'runs') runsThere()
+        if (decodeWord(message) === 'runs') runsThere(clock.now())
       },
     })
   } catch (error) {
@@ -118,13 +126,11 @@ export async function teleport(options: TeleportOptions): Promise<Teleported> {
     throw error
   }
   retire(emulator)
-  const stoppedMs = clock.now() - stop.stoppedAt
   onPhase?.('released')
-  const heard = await Promise.race([running.then(() => true), connection.rw.ended.then(() => false)])
-  const pauseMs = heard ? clock.now() - stop.stoppedAt : undefined
+  const runsAt = stop.wasRunning ? await Promise.race([running, connection.rw.ended.then(() => undefined)]) : undefined
   return {
-    pauseMs: stop.wasRunning ? pauseMs : undefined,
-    stoppedMs,
+    pauseMs: runsAt === undefined ? undefined : runsAt - stop.stoppedAt,
+    stoppedMs: sent.pauseMs,
     rounds: Math.max(...sent.disks.map(({ rounds }) => rounds)),
     bytesMoved: sent.disks.reduce((bytes, { bytesMoved }) => bytes + bytesMoved, 0),
     acknowledged: sent.acknowledged,
@@ -167,6 +173,7 @@ function retire(emulator: V86Machine): void {
 }
 
 function sendOptions({
+  strategy,
   maxPauseMs = MAX_PAUSE_MS,
   maxRounds,
   targetPauseMs,
@@ -177,6 +184,7 @@ function sendOptions({
 }: TeleportOptions): Omit<SendGroupOptions, 'connection'> {
   return {
     maxPauseMs,
+    ...(strategy ? { strategy } : {}),
     ...(maxRounds === undefined ? {} : { maxRounds }),
     ...(targetPauseMs === undefined ? {} : { targetPauseMs }),
     ...(concurrency === undefined ? {} : { concurrency }),
