@@ -141,6 +141,26 @@ describe.skipIf(!hasGuest)('a guest that counts aloud and on its disk', () => {
     expect(checkFileSystem(place!)).not.toMatch(/wrong|Fix/)
   })
 
+  test('runs elsewhere before its disk is there, and reads and writes it', { timeout: 200_000 }, async () => {
+    const guest = await started()
+    await guest.run(
+      'dd if=/dev/urandom of=/mnt/large bs=1M count=8 2>/dev/null; sync; echo 3 > /proc/sys/vm/drop_caches',
+    )
+    const sum = (await guest.run('sha256sum /mnt/large; echo 3 > /proc/sys/vm/drop_caches')).match(/[0-9a-f]{64}/)![0]
+    const moved = move(guest, await connect(), { near: { strategy: 'post-copy' } })
+    const { running, parts } = await moved.arrival
+    await running
+    const missing = parts[0]!.cache.missingBlocks
+    expect(missing).toBeGreaterThan(0)
+    expect(await moved.guest!.run('cp /mnt/large /mnt/copy; sync; sha256sum /mnt/copy')).toContain(sum)
+    expect((await moved.teleported).acknowledged).toBe(true)
+    await parts[0]!.whole
+    await moved.guest!.run('mount -o remount,ro /mnt')
+    await moved.guest!.emulator.stop()
+    await moved.guest!.disk.settle()
+    expect(checkFileSystem(moved.place!)).not.toMatch(/wrong|Fix/)
+  })
+
   test('is refused where the machine differs, before anything moves, and runs on', { timeout: 200_000 }, async () => {
     const guest = await started()
     guest.type(COUNTING)
