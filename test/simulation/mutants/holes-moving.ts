@@ -19,14 +19,6 @@ export const movingHoles: readonly Mutant[] = [
     reason: 'Half of a failed write is read as if it were whole.',
   },
   {
-    name: 'cache-reads-without-a-second-look',
-    file: 'src/modules/waiting-cache-local.ts',
-    find: 'while (span && blocks.firstMissing(span) >= 0) await waits.until(span, options?.signal)',
-    replace: 'if (span && blocks.firstMissing(span) >= 0) await waits.until(span, options?.signal)',
-    scenario: 'move',
-    reason: 'libvirt, cancel and STOP: what was true before a wait is not looked at again after it.',
-  },
-  {
     name: 'cache-failed-arrival-not-torn',
     file: 'src/modules/waiting-cache-remote.ts',
     find: `      checkCount(await store(from, to), to - from)
@@ -235,6 +227,23 @@ export const movingHoles: readonly Mutant[] = [
     reason: 'What was read before a write is noted after it.',
   },
   {
+    name: 'strikes-stay-lazy',
+    file: 'src/migration/journal/journal.ts',
+    find: "      if (ownership?.state === 'prepared') await this.#strikesAreDurable()\n",
+    replace: '',
+    scenario: 'killed owner',
+    reason:
+      'Ours, found here: a power loss voids what a new owner has told, since the disk was here and was written before.',
+  },
+  {
+    name: 'slices-in-place',
+    file: 'src/migration/journal/digest-pages.ts',
+    find: 'if (place !== latest && place !== durable) return place - 1',
+    replace: 'return place - 1',
+    scenario: 'killed owner',
+    reason: 'Ours, found here: a torn slice takes with it what was durable.',
+  },
+  {
     name: 'doubt-taken-for-failure',
     file: 'src/devices/hand-over.ts',
     find: `        this.doubt = new StorageError('IN_DOUBT', 'It could not be stored whether the disk was given away.', { cause })
@@ -251,5 +260,64 @@ export const movingHoles: readonly Mutant[] = [
     replace: 'if (isPrepared) await Promise.resolve()',
     scenario: 'killed',
     reason: 'A destination stays prepared for a hand-over that will not come.',
+  },
+  {
+    name: 'cancel-not-awaited',
+    file: 'src/devices/hand-over.ts',
+    find: 'if (isPrepared) await this.requests.cancel(this.#nextEpoch).catch(() => {})',
+    replace: 'if (isPrepared) void this.requests.cancel(this.#nextEpoch).catch(() => {})',
+    scenario: 'killed',
+    reason: 'A late cancel takes back a newer promise.',
+  },
+  {
+    name: 'prepare-while-blocks-are-stored',
+    file: 'src/devices/arriving-session.ts',
+    find: `        await this.#face.idle()
+        const missing = cache.missingBlocks`,
+    replace: '        const missing = cache.missingBlocks',
+    scenario: 'killed',
+    reason: 'QEMU, preempt channel: the end does not wait for what is on its way on another lane.',
+  },
+  {
+    name: 'prepare-with-missing-blocks',
+    file: 'src/devices/arriving-session.ts',
+    find: 'if (missing > (this.#mayBeIncomplete ? packet.missingBlocks : 0)) {',
+    replace: 'if (missing > packet.missingBlocks + 1) {',
+    scenario: 'killed',
+    reason: 'Off by one: a disk is whole with one block missing.',
+  },
+  {
+    name: 'prepare-leaves-the-face-open',
+    file: 'src/devices/arriving-session.ts',
+    find: `      this.#face.admission = 'closed'
+      try {
+        await this.#face.idle()`,
+    replace: `      try {
+        await this.#face.idle()`,
+    scenario: 'killed',
+    reason: 'Blocks are taken while the hand-over is prepared and after it.',
+  },
+  {
+    name: 'failed-prepare-stays-closed',
+    file: 'src/devices/arriving-session.ts',
+    find: `      } catch (error) {
+        this.#face.admission = 'open'
+        throw error`,
+    replace: `      } catch (error) {
+        throw error`,
+    scenario: 'killed',
+    reason: 'QEMU, recovery: the step that fails has no way back.',
+  },
+  {
+    name: 'own-before-stored',
+    file: 'src/devices/arriving-session.ts',
+    find: `      if (next !== journal.ownership) await journal.become(next)
+      if (next.missing) this.#face.admission = 'missing'
+      this.#disk.own()`,
+    replace: `      if (next.missing) this.#face.admission = 'missing'
+      this.#disk.own()
+      if (next !== journal.ownership) await journal.become(next)`,
+    scenario: 'killed',
+    reason: 'The gate opens before the new owner is written down.',
   },
 ]

@@ -3,65 +3,6 @@ import type { Mutant } from './mutant.ts'
 /** Holes in the hand-over, in going on after a loss and on the wire. */
 export const owningHoles: readonly Mutant[] = [
   {
-    name: 'cancel-not-awaited',
-    file: 'src/devices/hand-over.ts',
-    find: 'if (isPrepared) await this.requests.cancel(this.#nextEpoch).catch(() => {})',
-    replace: 'if (isPrepared) void this.requests.cancel(this.#nextEpoch).catch(() => {})',
-    scenario: 'killed',
-    reason: 'A late cancel takes back a newer promise.',
-  },
-  {
-    name: 'prepare-while-blocks-are-stored',
-    file: 'src/devices/arriving-session.ts',
-    find: `        await this.#face.idle()
-        const missing = cache.missingBlocks`,
-    replace: '        const missing = cache.missingBlocks',
-    scenario: 'killed',
-    reason: 'QEMU, preempt channel: the end does not wait for what is on its way on another lane.',
-  },
-  {
-    name: 'prepare-with-missing-blocks',
-    file: 'src/devices/arriving-session.ts',
-    find: 'if (missing > (this.#mayBeIncomplete ? packet.missingBlocks : 0)) {',
-    replace: 'if (missing > packet.missingBlocks + 1) {',
-    scenario: 'killed',
-    reason: 'Off by one: a disk is whole with one block missing.',
-  },
-  {
-    name: 'prepare-leaves-the-face-open',
-    file: 'src/devices/arriving-session.ts',
-    find: `      this.#face.admission = 'closed'
-      try {
-        await this.#face.idle()`,
-    replace: `      try {
-        await this.#face.idle()`,
-    scenario: 'killed',
-    reason: 'Blocks are taken while the hand-over is prepared and after it.',
-  },
-  {
-    name: 'failed-prepare-stays-closed',
-    file: 'src/devices/arriving-session.ts',
-    find: `      } catch (error) {
-        this.#face.admission = 'open'
-        throw error`,
-    replace: `      } catch (error) {
-        throw error`,
-    scenario: 'killed',
-    reason: 'QEMU, recovery: the step that fails has no way back.',
-  },
-  {
-    name: 'own-before-stored',
-    file: 'src/devices/arriving-session.ts',
-    find: `      if (next !== journal.ownership) await journal.become(next)
-      if (next.missing) this.#face.admission = 'missing'
-      this.#disk.own()`,
-    replace: `      if (next.missing) this.#face.admission = 'missing'
-      this.#disk.own()
-      if (next !== journal.ownership) await journal.become(next)`,
-    scenario: 'killed',
-    reason: 'The gate opens before the new owner is written down.',
-  },
-  {
     name: 'missing-not-admitted',
     file: 'src/devices/arriving-session.ts',
     find: "      if (next.missing) this.#face.admission = 'missing'\n",
@@ -241,5 +182,100 @@ export const owningHoles: readonly Mutant[] = [
     find: 'invalidate: (blocks) => cache.remote.invalidate(blocks),',
     replace: 'invalidate: () => {},',
     reason: 'Dirty lists are answered and not obeyed.',
+  },
+  {
+    name: 'old-generation-accepted',
+    file: 'src/protocol/block-generations.ts',
+    find: 'if (!page || page[block % PAGE_BLOCKS]! <= least) continue',
+    replace: 'continue',
+    reason: 'Accepts an old generation: an older copy replaces a newer one.',
+  },
+  {
+    name: 'generation-one-off',
+    file: 'src/protocol/block-generations.ts',
+    find: 'page[block % PAGE_BLOCKS]! <= least) continue',
+    replace: 'page[block % PAGE_BLOCKS]! <= least + 1) continue',
+    reason: 'Off by one: a copy that is one dirty list too old is taken.',
+  },
+  {
+    name: 'arrivals-not-in-order',
+    file: 'src/protocol/arriving-writes.ts',
+    find: '      for (const other of before) await other.ended\n',
+    replace: '',
+    reason: 'Two copies of a block are stored at once.',
+  },
+  {
+    name: 'arrival-slots-not-given-back',
+    file: 'src/protocol/arriving-writes.ts',
+    find: '      if (next) next()\n      else this.#running--',
+    replace: '      if (next) next()',
+    reason: 'Silo, handlePacket: one device that does not drain stalls everything.',
+  },
+  {
+    name: 'generation-asked-at-arrival',
+    file: 'src/protocol/arriving-writes.ts',
+    find: `      for (const other of before) await other.ended
+      // Asked now, not when it came: a newer copy may have arrived meanwhile.
+      for (const [from, to] of this.#generations.writable(generation, start, end)) await store(from, to)`,
+    replace: `      const parts = this.#generations.writable(generation, start, end)
+      for (const other of before) await other.ended
+      for (const [from, to] of parts) await store(from, to)`,
+    reason: 'What was right when it was asked is not right after the wait.',
+  },
+  {
+    name: 'lists-overtaken-on-two-lanes',
+    file: 'src/devices/ordered-destination.ts',
+    find: '    if (this.#waits && this.#telling) await this.#telling\n    return this.inner.writeAt(data, offset, options)',
+    replace: '    return this.inner.writeAt(data, offset, options)',
+    reason: 'Over two lanes data overtakes the list that voids its older copy.',
+  },
+  {
+    name: 'waits-for-credit-for-ever',
+    file: 'src/protocol/send-window.ts',
+    find: '    for (const { stop } of this.#waiting.splice(0)) stop(reason)\n',
+    replace: '',
+    reason: 'A lost connection leaves those who wait for credit.',
+  },
+  {
+    name: 'load-not-taken-off',
+    file: 'src/protocol/protocol-rw.ts',
+    find: '    const done = () => {\n      this.#load.remove(cost)\n',
+    replace: '    const done = () => {\n',
+    reason: 'Silo, handlePacket: what was handled still counts, and the connection stops being read.',
+  },
+  {
+    name: 'short-answer-accepted',
+    file: 'src/protocol/from-protocol.ts',
+    find: '  checkCount(await provider.writeAt(data, offset), offset, data.length)\n',
+    replace: '  await provider.writeAt(data, offset)\n',
+    reason: 'Silo, migrateBlock: a short write is acknowledged.',
+  },
+  {
+    name: 'barred-block-learned',
+    file: 'src/storage/block-digests.ts',
+    find: '      if (this.#barred?.test(start)) return\n',
+    replace: '',
+    reason: 'A digest read before a write is noted after it.',
+  },
+  {
+    name: 'barred-run-learned',
+    file: 'src/storage/block-digests.ts',
+    find: '      const barred = this.#barred?.nextSet(from, end) ?? -1\n      const to = barred < 0 ? end : barred',
+    replace: '      const to = end',
+    reason: 'The same for a run.',
+  },
+  {
+    name: 'tree-root-ignores-the-blocks',
+    file: 'src/storage/hash-tree.ts',
+    find: '    header.set(top, 22)\n',
+    replace: '',
+    reason: 'Every disk of one size has one root: nothing is verified.',
+  },
+  {
+    name: 'volatile-count-drifts',
+    file: 'src/orders/volatility-monitor.ts',
+    find: '    if (this.#blocks.set(block)) this.#count++\n    const level',
+    replace: '    this.#blocks.set(block)\n    this.#count++\n    const level',
+    reason: 'A block that is added twice is counted twice.',
   },
 ]

@@ -4,7 +4,6 @@ const JOURNAL = 'src/migration/journal/journal.ts'
 const OWNERSHIP = 'src/migration/journal/ownership.ts'
 const SLOTS = 'src/migration/journal/record-slots.ts'
 const SLICES = 'src/migration/journal/slice-writer.ts'
-const PAGES = 'src/migration/journal/digest-pages.ts'
 const LOAD = 'src/migration/journal/load-digests.ts'
 
 /** Bugs in what is written down. */
@@ -122,22 +121,5 @@ export const journalMutants: readonly Mutant[] = [
     find: "return trust === 'none' ? 0 : byte & ~(isFlushed ? 0 : found.unflushed[index]!)",
     replace: 'return byte',
     reason: 'After a power loss digests of what was not flushed are believed.',
-  },
-  {
-    name: 'strikes-stay-lazy',
-    file: JOURNAL,
-    find: "      if (ownership?.state === 'prepared') await this.#strikesAreDurable()\n",
-    replace: '',
-    scenario: 'killed owner',
-    reason:
-      'Ours, found here: a power loss voids what a new owner has told, since the disk was here and was written before.',
-  },
-  {
-    name: 'slices-in-place',
-    file: PAGES,
-    find: 'if (place !== latest && place !== durable) return place - 1',
-    replace: 'return place - 1',
-    scenario: 'killed owner',
-    reason: 'Ours, found here: a torn slice takes with it what was durable.',
   },
 ]

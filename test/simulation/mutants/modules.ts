@@ -151,6 +151,14 @@ export const modulesMutants: readonly Mutant[] = [
     reason: 'A read of several blocks goes on when the first is here.',
   },
   {
+    name: 'cache-reads-without-a-second-look',
+    file: LOCAL,
+    find: 'while (span && blocks.firstMissing(span) >= 0) await waits.until(span, options?.signal)',
+    replace: 'if (span && blocks.firstMissing(span) >= 0) await waits.until(span, options?.signal)',
+    scenario: 'move',
+    reason: 'libvirt, cancel and STOP: what was true before a wait is not looked at again after it.',
+  },
+  {
     name: 'cache-write-does-not-own',
     file: LOCAL,
     find: 'blocks.own(span.start, span.end, (start, end) => taken.push([start, end]))',

@@ -2,15 +2,11 @@ import type { Mutant } from './mutant.ts'
 
 const FROM = 'src/protocol/from-protocol.ts'
 const TO = 'src/protocol/to-protocol.ts'
-const RW = 'src/protocol/protocol-rw.ts'
-const GENERATIONS = 'src/protocol/block-generations.ts'
-const ARRIVING = 'src/protocol/arriving-writes.ts'
 const ACKS = 'src/protocol/write-acks.ts'
 const WINDOW = 'src/protocol/send-window.ts'
 const PENDING = 'src/protocol/pending-requests.ts'
 const QUEUE = 'src/protocol/send-queue.ts'
 const DECODER = 'src/protocol/frame-decoder.ts'
-const ORDERED = 'src/devices/ordered-destination.ts'
 
 /** Bugs in what crosses. */
 export const protocolMutants: readonly Mutant[] = [
@@ -57,52 +53,6 @@ export const protocolMutants: readonly Mutant[] = [
     reason: 'Reuses a generation: writes after a dirty list look like those before.',
   },
   {
-    name: 'old-generation-accepted',
-    file: GENERATIONS,
-    find: 'if (!page || page[block % PAGE_BLOCKS]! <= least) continue',
-    replace: 'continue',
-    reason: 'Accepts an old generation: an older copy replaces a newer one.',
-  },
-  {
-    name: 'generation-one-off',
-    file: GENERATIONS,
-    find: 'page[block % PAGE_BLOCKS]! <= least) continue',
-    replace: 'page[block % PAGE_BLOCKS]! <= least + 1) continue',
-    reason: 'Off by one: a copy that is one dirty list too old is taken.',
-  },
-  {
-    name: 'arrivals-not-in-order',
-    file: ARRIVING,
-    find: '      for (const other of before) await other.ended\n',
-    replace: '',
-    reason: 'Two copies of a block are stored at once.',
-  },
-  {
-    name: 'arrival-slots-not-given-back',
-    file: ARRIVING,
-    find: '      if (next) next()\n      else this.#running--',
-    replace: '      if (next) next()',
-    reason: 'Silo, handlePacket: one device that does not drain stalls everything.',
-  },
-  {
-    name: 'generation-asked-at-arrival',
-    file: ARRIVING,
-    find: `      for (const other of before) await other.ended
-      // Asked now, not when it came: a newer copy may have arrived meanwhile.
-      for (const [from, to] of this.#generations.writable(generation, start, end)) await store(from, to)`,
-    replace: `      const parts = this.#generations.writable(generation, start, end)
-      for (const other of before) await other.ended
-      for (const [from, to] of parts) await store(from, to)`,
-    reason: 'What was right when it was asked is not right after the wait.',
-  },
-  {
-    name: 'lists-overtaken-on-two-lanes',
-    file: ORDERED,
-    find: '    if (this.#waits && this.#telling) await this.#telling\n    return this.inner.writeAt(data, offset, options)',
-    replace: '    return this.inner.writeAt(data, offset, options)',
-    reason: 'Over two lanes data overtakes the list that voids its older copy.',
-  },
-  {
     name: 'credit-not-given-back',
     file: WINDOW,
     find: '    this.#used -= credit.bytes\n',
@@ -115,13 +65,6 @@ export const protocolMutants: readonly Mutant[] = [
     find: '      next.go(this.#take(next.bytes))\n',
     replace: '      this.#take(next.bytes)\n',
     reason: 'Forgets to re-arm: who waited for credit is not woken.',
-  },
-  {
-    name: 'waits-for-credit-for-ever',
-    file: WINDOW,
-    find: '    for (const { stop } of this.#waiting.splice(0)) stop(reason)\n',
-    replace: '',
-    reason: 'A lost connection leaves those who wait for credit.',
   },
   {
     name: 'answers-not-ended',
@@ -150,19 +93,5 @@ export const protocolMutants: readonly Mutant[] = [
     find: 'this.#header.set(slice.subarray(at, end), this.#headerBytes)',
     replace: 'this.#header.set(slice.subarray(at, end), 0)',
     reason: 'A header that comes in three pieces is put together wrongly.',
-  },
-  {
-    name: 'load-not-taken-off',
-    file: RW,
-    find: '    const done = () => {\n      this.#load.remove(cost)\n',
-    replace: '    const done = () => {\n',
-    reason: 'Silo, handlePacket: what was handled still counts, and the connection stops being read.',
-  },
-  {
-    name: 'short-answer-accepted',
-    file: FROM,
-    find: '  checkCount(await provider.writeAt(data, offset), offset, data.length)\n',
-    replace: '  await provider.writeAt(data, offset)\n',
-    reason: 'Silo, migrateBlock: a short write is acknowledged.',
   },
 ]

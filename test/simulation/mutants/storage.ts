@@ -4,7 +4,6 @@ const DIGESTS = 'src/storage/block-digests.ts'
 const TREE = 'src/storage/hash-tree.ts'
 const ANY = 'src/orders/any-block-order.ts'
 const PRIORITY = 'src/orders/priority-block-order.ts'
-const VOLATILITY = 'src/orders/volatility-monitor.ts'
 const BITFIELD = 'src/bitfield/bitfield.ts'
 const RANGE = 'src/storage/range.ts'
 
@@ -32,20 +31,6 @@ export const storageMutants: readonly Mutant[] = [
     reason: 'The same for a single block.',
   },
   {
-    name: 'barred-block-learned',
-    file: DIGESTS,
-    find: '      if (this.#barred?.test(start)) return\n',
-    replace: '',
-    reason: 'A digest read before a write is noted after it.',
-  },
-  {
-    name: 'barred-run-learned',
-    file: DIGESTS,
-    find: '      const barred = this.#barred?.nextSet(from, end) ?? -1\n      const to = barred < 0 ? end : barred',
-    replace: '      const to = end',
-    reason: 'The same for a run.',
-  },
-  {
     name: 'root-of-what-is-known',
     file: DIGESTS,
     find: 'return this.#knownBlocks === this.blockCount ? this.tree.root() : undefined',
@@ -65,13 +50,6 @@ export const storageMutants: readonly Mutant[] = [
     find: 'number < end; number++) this.#store(0, number, ZERO_DIGEST)\n',
     replace: 'number < end - 1; number++) this.#store(0, number, ZERO_DIGEST)\n',
     reason: 'Off by one: the last block that became zero keeps the digest it had.',
-  },
-  {
-    name: 'tree-root-ignores-the-blocks',
-    file: TREE,
-    find: '    header.set(top, 22)\n',
-    replace: '',
-    reason: 'Every disk of one size has one root: nothing is verified.',
   },
   {
     name: 'order-cursor-not-moved-back',
@@ -101,13 +79,6 @@ export const storageMutants: readonly Mutant[] = [
     find: '        this.#run.start = block\n        return this.#run',
     replace: '        this.#run.start = block\n        return this.#next.next(limit)',
     reason: 'A block that somebody waits for leaves the order and is not handed out.',
-  },
-  {
-    name: 'volatile-count-drifts',
-    file: VOLATILITY,
-    find: '    if (this.#blocks.set(block)) this.#count++\n    const level',
-    replace: '    this.#blocks.set(block)\n    this.#count++\n    const level',
-    reason: 'A block that is added twice is counted twice.',
   },
   {
     name: 'runs-one-short',
