@@ -27,3 +27,6 @@ export const COPY_BYTES = 1 * MiB
 
 /** Milliseconds in which a connection that waited for a lock may take it, before the next one is told: it may have to read first. */
 export const TURN_MS = 1000
+
+/** Milliseconds that SQLite has the thread for itself while its disk moves, and then others: a quarter of a frame. */
+export const SHARE_MS = 4

@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '../../async/clock.ts'
-import { TURN_MS } from './limits.ts'
+import { SHARE_MS, TURN_MS } from './limits.ts'
 
 /** Locks of a database file, as SQLite counts them (https://www.sqlite.org/lockingv3.html). */
 export const LOCK = { none: 0, shared: 1, reserved: 2, pending: 3, exclusive: 4 } as const
@@ -56,7 +56,13 @@ export class LockTable {
   readonly #readers: Waiting[] = []
   readonly #writers: Waiting[] = []
   #pauses = 0
+  /** A pause has begun: nobody writes. */
+  #isQuiet = false
   readonly #idle: (() => void)[] = []
+  #isShared = false
+  #probe: Promise<void> | undefined
+  #turnAt = 0
+  #isGivingWay = false
 
   constructor(clock: Clock = systemClock) {
     this.#clock = clock
@@ -76,7 +82,7 @@ export class LockTable {
   lock(holder: LockHolder, level: LockLevel): Refusal | undefined {
     if (level <= holder.level) return undefined
     if (level === LOCK.shared) {
-      if (!this.#mayRead(holder)) return this.#refuse(this.#readers, holder)
+      if (!this.#mayRead(holder) || this.#isHoggingBy(holder)) return this.#refuse(this.#readers, holder)
       this.#holders.add(holder)
       holder.level = LOCK.shared
       return undefined
@@ -117,14 +123,42 @@ export class LockTable {
   /** Lets no new writer begin, and resolves when none is left. Readers go on. */
   pause(): Promise<void> {
     this.#pauses++
-    if (!this.#writer && !this.#claimant && !this.#pass) return Promise.resolve()
+    if (!this.#writer && !this.#claimant && !this.#pass) this.#isQuiet = true
+    if (this.#isQuiet) return Promise.resolve()
     return new Promise((resolve) => this.#idle.push(resolve))
   }
 
   /** Ends a pause. */
   resume(): void {
     this.#pauses--
+    if (this.#pauses === 0) this.#isQuiet = false
     this.#next()
+  }
+
+  /**
+   * Whether something else needs this thread, such as a move of the disk: connections of which one statement follows the other without a break, as they
+   * do over storages that answer at once, then make breaks.
+   */
+  share(isShared: boolean): void {
+    this.#isShared = isShared
+    this.#turnAt = this.#clock.now()
+  }
+
+  /** Whether nothing but SQLite has run for a while; if so, others run now. */
+  #isHoggingBy(holder: LockHolder): boolean {
+    if (!this.#isShared || this.#pass?.holder === holder) return false
+    this.#probe ??= this.#clock.yield().then(() => {
+      this.#probe = undefined
+      this.#turnAt = this.#clock.now()
+    })
+    if (this.#clock.now() - this.#turnAt < SHARE_MS || !this.#mayWait(holder)) return false
+    if (this.#isGivingWay) return true
+    this.#isGivingWay = true
+    void this.#clock.sleep(SHARE_MS).then(() => {
+      this.#isGivingWay = false
+      this.#next()
+    })
+    return true
   }
 
   #mayRead(holder: LockHolder): boolean {
@@ -189,9 +223,10 @@ export class LockTable {
 
   /** Nobody writes: who waits to read comes next, then a pause, then who waits to write. A reader may turn out to be a writer, so each comes alone. */
   #next(): void {
-    if (this.#writer || this.#claimant || this.#pass) return
+    if (this.#writer || this.#claimant || this.#pass || this.#isGivingWay || this.#isQuiet) return
     const next = this.#readers.shift() ?? (this.#pauses === 0 ? this.#writers.shift() : undefined)
     if (!next) {
+      this.#isQuiet = this.#pauses > 0
       for (const idle of this.#idle.splice(0)) idle()
       return
     }

@@ -117,6 +117,7 @@ async function whileTracked<Result>(
   const origin = disk.provider
   const { local, remote } = createDirtyTracker(origin, MOVE_BLOCK)
   await betweenTransactions(disk, async () => disk.turnTo(local))
+  disk.locks.share(true)
   let isLocked = false
   const unlock = () => {
     if (!isLocked) return
@@ -137,6 +138,7 @@ async function whileTracked<Result>(
     })
   } finally {
     unlock()
+    disk.locks.share(false)
     if (disk.provider === local) await betweenTransactions(disk, async () => disk.turnTo(origin))
   }
 }

@@ -74,6 +74,21 @@ describe('a database that is in use', () => {
     },
   )
 
+  it('moves although a connection runs one statement after the other and never lets anything else run', async () => {
+    const disk = await SqliteDisk.open(new MemoryStorage(SIZE))
+    const db = await connect(await startSqlite('sync'), 'app.db', disk)
+    await db.run('CREATE TABLE t (x)')
+    let isOver = false
+    const moving = swap(disk, new MemoryStorage(SIZE)).finally(() => {
+      isOver = true
+    })
+    let rows = 0
+    for (; !isOver && rows < 100_000; rows++) await db.run(`INSERT INTO t VALUES (${rows})`)
+    await moving
+    expect(rows).toBeLessThan(100_000)
+    expect(await db.run('SELECT count(*) FROM t')).toEqual([[rows]])
+  })
+
   it('leaves the origin as it is: not a byte is written there any more', async () => {
     const [from, to] = [new MemoryStorage(SIZE), new MemoryStorage(SIZE)]
     const disk = await SqliteDisk.open(from)

@@ -54,7 +54,7 @@ function poolVfs(name: string, module: SqliteModule): Promise<AnyVfs> {
 
 /** The longest time for which a query that ran all the time had to wait while the database moved, in runs of their own. */
 async function swapping(toy: boolean): Promise<BenchmarkResult> {
-  const size = (toy ? 4 : 512) * MIB
+  const size = (toy ? 4 : 320) * MIB
   const content = (toy ? 1 : 256) * MIB
   const pauses: number[] = []
   const longest: number[] = []
