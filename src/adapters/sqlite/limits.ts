@@ -30,3 +30,12 @@ export const TURN_MS = 1000
 
 /** Milliseconds that SQLite has the thread for itself while its disk moves, and then others: a quarter of a frame. */
 export const SHARE_MS = 4
+
+/** Bytes written to the destination of a swap before they are flushed: 256 MiB at once would hold a worker, and every query in it, for seconds. */
+export const FLUSH_BYTES = 2 * MiB
+
+/** Bytes of one read and write of a swap: a transaction of IndexedDB that writes waits for all reads before it. */
+export const SWAP_RUN_BYTES = 512 * KiB
+
+/** Reads of a swap under way: more only queue in front of the queries. */
+export const SWAP_CONCURRENCY = 1

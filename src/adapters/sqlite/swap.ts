@@ -9,7 +9,7 @@ import type { TrackingStorageProvider } from '../../storage/tracking-provider.ts
 import { ArrivingCopy } from './arriving-copy.ts'
 import { EMPTY_HEAD } from './head.ts'
 import { prepareSlots } from './head-slots.ts'
-import { MOVE_BLOCK } from './limits.ts'
+import { MOVE_BLOCK, SWAP_CONCURRENCY, SWAP_RUN_BYTES } from './limits.ts'
 import type { SqliteDisk } from './sqlite-disk.ts'
 
 /** How a database moves to another storage; all as in `migrateLive`. */
@@ -26,6 +26,7 @@ export type SwapOptions = Pick<
   | 'targetPauseMs'
   | 'deadlineMs'
   | 'runBytes'
+  | 'concurrency'
   | 'freshDestination'
 >
 
@@ -68,6 +69,8 @@ export async function swap(
   let stoppedAt = 0
   const result = await whileTracked(disk, async (moving) => {
     const live = await migrateLive({
+      runBytes: SWAP_RUN_BYTES,
+      concurrency: { any: SWAP_CONCURRENCY },
       ...options,
       ...moving,
       lockerHandler: () => {
