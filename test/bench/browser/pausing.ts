@@ -29,7 +29,7 @@ async function pauseOffer(task: PauseTask): Promise<string> {
   peer = new RTCPeerConnection()
   doing = give(task, peer.createDataChannel('pause'))
   await peer.setLocalDescription()
-  return describe(peer)
+  return describePeer(peer)
 }
 
 /** Resolves with the answer; the worker gets the data channel as soon as it is there. */
@@ -43,7 +43,7 @@ async function pauseAnswer(sdp: string, task: PauseTask): Promise<string> {
   })
   await peer.setRemoteDescription({ type: 'offer', sdp })
   await peer.setLocalDescription()
-  return describe(peer)
+  return describePeer(peer)
 }
 
 async function pauseAccept(sdp: string): Promise<void> {
@@ -56,7 +56,7 @@ function pauseDone(): Promise<PauseTimes> {
 }
 
 /** The description with all addresses of this side. */
-async function describe(of: RTCPeerConnection): Promise<string> {
+export async function describePeer(of: RTCPeerConnection): Promise<string> {
   while (of.iceGatheringState !== 'complete') {
     await new Promise((resolve) => of.addEventListener('icegatheringstatechange', resolve, { once: true }))
   }
