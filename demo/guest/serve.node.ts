@@ -26,7 +26,8 @@ export function guestPlugin(folder: string): Plugin {
         stat(file).then((found) => {
           response.setHeader('Content-Type', 'application/octet-stream')
           response.setHeader('Content-Length', found.size)
-          createReadStream(file).pipe(response)
+          if (request.method === 'HEAD') response.end()
+          else createReadStream(file).pipe(response)
         }, missing)
       })
     },
