@@ -150,7 +150,9 @@ export class ProtocolRW {
   /** Largest payload that the peer takes. */
   get largestPayloadBytes(): number {
     return this.#largestPayload
-  } /** Bytes of one request that serve the channel best. */
+  }
+
+  /** Bytes of one request that serve the channel best. */
   get preferredBytes(): number {
     return Math.max(REQUEST_BYTES, this.#lanes.at(-1)!.preferredBytes ?? 0)
   }

@@ -30,14 +30,13 @@ async function scan(toy: boolean): Promise<BenchmarkResult> {
     await work()
     return performance.now() - startedAt
   }
-  let change = 1
   const result = await measureBeside({
     unit: 'ms',
     runs: toy ? 1 : 15,
     better: 'lower',
     ours: async () => {
-      change += 2
-      for (let page = 0; page < CHANGED; page++) all[Math.floor((page * pages) / CHANGED) * PAGE_BYTES + 9] = change
+      // Another value in each, and none of them zero.
+      for (let page = 0; page < CHANGED; page++) all[Math.floor((page * pages) / CHANGED) * PAGE_BYTES + 9]! ^= 2
       const took = await timed(() => memory.lock())
       const found = memory.dirtyBlocks
       memory.unlock()

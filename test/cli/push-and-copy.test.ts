@@ -140,13 +140,15 @@ describe.skipIf(!certificate)('a move inside TLS', () => {
 
 describe('wrong usage', () => {
   it('is a secret that is too short, a file of it that is missing, or one where none is known', async () => {
-    const [source, short] = [await disk(1000), newPath()]
+    const short = newPath()
     await writeFile(short, 'fifteen bytes..\n')
-    const at = ['--listen', 'tcp://127.0.0.1:0', '--secret-file']
+    // One disk is served once at a time.
+    const serve = async (...args: string[]) =>
+      runCommand(['serve', await disk(1000), '--listen', 'tcp://127.0.0.1:0', '--secret-file', ...args])
     const [tooShort, missing, unknown] = await Promise.all([
-      runCommand(['serve', source, ...at, short]),
-      runCommand(['serve', source, ...at, newPath()]),
-      runCommand(['serve', source, ...at, short, '--dialect', 'silo']),
+      serve(short),
+      serve(newPath()),
+      serve(short, '--dialect', 'silo'),
     ])
     expect(tooShort).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/at least 16 bytes, got 15 bytes/) })
     expect(tooShort.stderr).not.toContain('fifteen')
