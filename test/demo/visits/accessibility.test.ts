@@ -21,7 +21,7 @@ for (const width of [390, 768, 1024, 1280]) {
 it('does not scroll sideways at 360 pixels, whatever is shown', async () => {
   const page = await demo.visit({ settings: QUICK, viewport: { width: 360, height: 740 } })
   expect(await sidewaysBy(page)).toBe(0)
-  await page.getByRole('button', { name: 'Start' }).click()
+  await page.getByRole('button', { name: 'Start', exact: true }).click()
   await underWay(page)
   expect(await sidewaysBy(page)).toBe(0)
   // The button lies below the fold of the stage, which has come into view.
@@ -60,7 +60,7 @@ it(
 for (const scheme of ['light', 'dark'] as const) {
   it(`has text of good contrast in ${scheme} mode`, async () => {
     const page = await demo.visit({ settings: QUICK, scheme })
-    await page.getByRole('button', { name: 'Start' }).click()
+    await page.getByRole('button', { name: 'Start', exact: true }).click()
     await outcome(page, 'equal')
     const poor = (await textContrasts(page)).filter(({ ratio }) => ratio < 4.5)
     expect(poor).toEqual([])
@@ -103,7 +103,7 @@ it('moves less on request', async () => {
     .first()
     .evaluate((item) => getComputedStyle(item).transitionDuration)
   expect(transition).toBe('0s')
-  await page.getByRole('button', { name: 'Start' }).click()
+  await page.getByRole('button', { name: 'Start', exact: true }).click()
   expect(await outcome(page, 'equal')).toContain('Nothing was lost')
   await page.close()
 })

@@ -13,7 +13,7 @@ it(
   'leaves the source alone when cancelled in the middle, and moves it at the next try',
   async () => {
     const page = await demo.visit({ settings: SLOW })
-    await page.getByRole('button', { name: 'Start' }).click()
+    await page.getByRole('button', { name: 'Start', exact: true }).click()
     await underWay(page)
     await page.getByRole('button', { name: 'Cancel' }).click()
     expect(await outcome(page, 'stopped')).toContain('The move changed nothing on the source disk in OPFS')
@@ -30,7 +30,7 @@ it(
   'keeps a cancelled source in memory for the next try',
   async () => {
     const page = await demo.visit({ settings: { ...SLOW, source: 'memory', destination: 'memory' } })
-    await page.getByRole('button', { name: 'Start' }).click()
+    await page.getByRole('button', { name: 'Start', exact: true }).click()
     await underWay(page)
     await page.keyboard.press('Escape')
     await outcome(page, 'stopped')
@@ -46,7 +46,7 @@ it(
   'notices after a reload what an interrupted run left, and moves it',
   async () => {
     const page = await demo.visit({ settings: SLOW })
-    await page.getByRole('button', { name: 'Start' }).click()
+    await page.getByRole('button', { name: 'Start', exact: true }).click()
     await underWay(page)
     await page.reload()
     await page.getByText('The source disk of an interrupted run is still here: 64 MiB in OPFS.').waitFor()
@@ -65,7 +65,7 @@ it(
     const page = await demo.visit()
     await page.getByLabel('Size', { exact: true }).selectOption(String(32 * 2 ** 20))
     await page.getByLabel('Speed of the move').selectOption(String(8 * 2 ** 20))
-    await page.getByRole('button', { name: 'Start' }).click()
+    await page.getByRole('button', { name: 'Start', exact: true }).click()
     await underWay(page)
     await page.reload()
     await page.getByRole('button', { name: 'Discard it' }).click()
@@ -81,7 +81,7 @@ it(
   'deletes its disks on request',
   async () => {
     const page = await demo.visit({ settings: { ...QUICK, destination: 'opfs' } })
-    await page.getByRole('button', { name: 'Start' }).click()
+    await page.getByRole('button', { name: 'Start', exact: true }).click()
     await outcome(page, 'equal')
     await page.getByText(/Demo disks occupy [\d.]+ MiB/).waitFor()
     await page.getByRole('button', { name: 'Delete the demo disks' }).click()
@@ -95,11 +95,11 @@ it(
   'says so when another tab uses the disks',
   async () => {
     const first = await demo.visit({ settings: SLOW })
-    await first.getByRole('button', { name: 'Start' }).click()
+    await first.getByRole('button', { name: 'Start', exact: true }).click()
     await underWay(first)
     const second = await demo.visit({ settings: QUICK })
     expect(await second.locator('#interrupted').isHidden()).toBe(true)
-    await second.getByRole('button', { name: 'Start' }).click()
+    await second.getByRole('button', { name: 'Start', exact: true }).click()
     expect(await outcome(second, 'failed')).toMatch(/^Another tab is using the demo disks; .* LOCKED/)
     await second.close()
     await first.keyboard.press('Escape')
@@ -120,7 +120,7 @@ for (const [where, settings] of [
       const session = await page.context().newCDPSession(page)
       const { origin } = new URL(page.url())
       await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 4 * 2 ** 20 })
-      await page.getByRole('button', { name: 'Start' }).click()
+      await page.getByRole('button', { name: 'Start', exact: true }).click()
       const said = await outcome(page, 'failed')
       expect(said).toContain('choose a smaller disk, or delete the demo disks')
       expect(said).toContain('QUOTA_EXCEEDED')

@@ -26,7 +26,7 @@ it(
     const page = await demo.visit({ settings: { ...SLOW, size: 16 * 2 ** 20 } })
     await page.getByRole('group', { name: 'From' }).getByRole('radio', { name: 'OPFS' }).check()
     await page.getByRole('group', { name: 'To' }).getByRole('radio', { name: 'IndexedDB' }).check()
-    await page.getByRole('button', { name: 'Start' }).click()
+    await page.getByRole('button', { name: 'Start', exact: true }).click()
     await underWay(page)
     await expect.poll(() => figure(page, 'moved'), { timeout: PATIENCE_MS }).toMatch(/^[\d.]+ [KM]iB\/s$/)
     expect(await legendCount(page, 'hot')).toBeGreaterThan(0)
@@ -57,7 +57,7 @@ for (const [source, destination] of [
     `moves a disk from ${source} to ${destination}`,
     async () => {
       const page = await demo.visit({ settings: { ...QUICK, source, destination } })
-      await page.getByRole('button', { name: 'Start' }).click()
+      await page.getByRole('button', { name: 'Start', exact: true }).click()
       expect(await outcome(page, 'equal')).toContain('Nothing was lost')
       await page.close()
     },
