@@ -105,7 +105,7 @@ export class DeviceGroup {
     const messages = new GroupMessages(connection, options.messageHandler)
     this.#messages = messages
     const isSilo = connection.dialect === 'silo'
-    const run = new GroupRun({
+    const run: GroupRun = new GroupRun({
       count: this.#disks.length,
       limits,
       deadlineMs,
@@ -116,7 +116,7 @@ export class DeviceGroup {
       decide: async (contexts) => {
         await options.handOver?.(contexts)
         if (isSilo) await messages.transferAuthority()
-        else await this.#decide(options, contexts)
+        else await this.#decide(options, contexts, run)
       },
     })
     const disks = isSilo
@@ -181,7 +181,7 @@ export class DeviceGroup {
   }
 
   /** One durable step for all disks; from here on their own records only follow. */
-  async #decide({ connection }: SendGroupOptions, contexts: readonly HandOverContext[]): Promise<void> {
+  async #decide({ connection }: SendGroupOptions, contexts: readonly HandOverContext[], run: GroupRun): Promise<void> {
     if (!this.#record) return
     const disks = this.#journals.flatMap((journal, index) => {
       const { diskId, migration } = journal?.ownership ?? {}
@@ -192,7 +192,8 @@ export class DeviceGroup {
       await this.#record.decide(disks)
     } catch (error) {
       // Nothing may be taken back of what was perhaps given away: the destination goes on waiting for the word.
-      if (error instanceof StorageError && error.code === 'IN_DOUBT') connection.rw.abort(error)
+      run.isInDoubt = errorCode(error) === 'IN_DOUBT'
+      if (run.isInDoubt) connection.rw.abort(error)
       throw error
     }
   }

@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '../async/clock.ts'
-import { errorCode, StorageError } from '../errors/storage-error.ts'
+import { StorageError } from '../errors/storage-error.ts'
 import { Convergence, type ConvergenceLimits } from '../migration/convergence.ts'
 import type { HandOverContext, LiveMigrationOptions, LiveMigrationResult } from '../migration/live-options.ts'
 import { carryRest } from '../migration/move-rest.ts'
@@ -18,7 +18,7 @@ export interface GroupRunOptions {
   /** Stops all writers at once, before the disks are locked one by one. */
   readonly lockerHandler?: () => Promise<void>
   readonly unlockerHandler?: () => void
-  /** Every disk is ready to be handed over: gives all of them away or throws. With `IN_DOUBT` nobody unlocks. */
+  /** Every disk is ready to be handed over: gives all of them away or throws. */
   readonly decide: (contexts: readonly HandOverContext[]) => Promise<void>
 }
 
@@ -27,6 +27,8 @@ export interface GroupRunOptions {
  * for all, what is left of all, and one decision that gives away all or none.
  */
 export class GroupRun {
+  /** It could not be stored whether the disks were given away: nobody unlocks. Only this side's own record can leave that open, never what a peer says. */
+  isInDoubt = false
   readonly #options: GroupRunOptions
   readonly #clock: Clock
   readonly #convergence: Convergence
@@ -102,7 +104,7 @@ export class GroupRun {
       )
     } catch (error) {
       this.#failure ??= { error }
-      if (!this.#agreement.isReached && errorCode(this.#failure.error) !== 'IN_DOUBT') this.#unlock(members)
+      if (!this.#agreement.isReached && !this.isInDoubt) this.#unlock(members)
       for (const member of members) member.reject(this.#failure.error)
     } finally {
       for (const member of members) member.end()

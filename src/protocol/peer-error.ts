@@ -6,8 +6,11 @@ export function failureOf(error: unknown): { code: ErrorCode; message: string } 
   return { code: errorCode(error) ?? 'READ_FAILED', message: errorMessage(error) }
 }
 
-/** A failure that a peer told us, made an error again; a code we do not know becomes `fallback`. */
+/**
+ * A failure that a peer told us, made an error again; a code we do not know becomes `fallback`. So does `IN_DOUBT`: whether this side may have given a disk
+ * away only its own records can tell, and a peer that could say so would stop its writer for ever.
+ */
 export function peerError({ code, message }: Pick<Farewell, 'code' | 'message'>, fallback: ErrorCode): StorageError {
-  const known = Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : fallback
+  const known = Object.hasOwn(ERROR_CODES, code) && code !== 'IN_DOUBT' ? (code as ErrorCode) : fallback
   return new StorageError(known, `The peer says: ${message}`, { context: { peerCode: code } })
 }
