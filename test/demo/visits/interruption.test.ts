@@ -126,7 +126,7 @@ for (const [where, settings] of [
       expect(said).toContain('QUOTA_EXCEEDED')
       expect(said.includes('The source disk is unchanged')).toBe(where === 'destination')
       await session.send('Storage.overrideQuotaForOrigin', { origin })
-      await page.getByRole('button', { name: where === 'source' ? 'Start' : 'Move it again' }).click()
+      await page.getByRole('button', { name: where === 'source' ? 'Start' : 'Move it again', exact: true }).click()
       expect(await outcome(page, 'equal')).toContain('Nothing was lost')
       await page.close()
     },
