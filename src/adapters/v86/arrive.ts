@@ -2,12 +2,13 @@ import type { DiskJournal } from '../../devices/disk-journal.ts'
 import type { OfferedDisk } from '../../devices/offered-disk.ts'
 import type { ReceivedDisk } from '../../devices/receive-disk.ts'
 import { type ReceivedGroup, receiveGroup } from '../../devices/receive-group.ts'
-import { StorageError } from '../../errors/storage-error.ts'
+import { errorCode, StorageError } from '../../errors/storage-error.ts'
 import type { Connection } from '../../protocol/connection.ts'
 import { MemoryStorage } from '../../sources/memory.ts'
 import type { StorageProvider } from '../../storage/provider.ts'
 import { awaitMachine } from './agreement-messages.ts'
 import { checkAlike, checkStateSize, describe, type MachineDescription } from './description.ts'
+import { GuestHold } from './guest-hold.ts'
 import { LARGEST_DISK_BYTES, LARGEST_MEMORY_BYTES } from './limits.ts'
 import { guestMemory, type V86Cpu, type V86Machine, whenLoaded } from './machine.ts'
 import { decodeWord, encodeWord, MACHINE_PARTS } from './machine-parts.ts'
@@ -69,7 +70,7 @@ export async function arrive(options: ArriveOptions): Promise<Arrival> {
     const machine = await ArrivingMachine.make(options, theirs)
     // Listens from here on; the answer lets the parts come.
     const receiving = machine.receive(options)
-    receiving.catch(() => {}) // Heard below.
+    receiving.catch(() => machine.giveUp()) // Heard below too.
     return { machine, receiving }
   })
   const received = await receiving
@@ -102,14 +103,16 @@ class ArrivingMachine {
   readonly emulator: V86Machine
   readonly disk: V86Disk
   readonly #cpu: V86Cpu
+  /** Until it is this side's. */
+  readonly #hold: GuestHold
   #state: MemoryStorage | undefined
   #isRestored = false
-  #runs = true
 
-  private constructor(emulator: V86Machine, cpu: V86Cpu, disk: V86Disk) {
+  private constructor(emulator: V86Machine, cpu: V86Cpu, disk: V86Disk, hold: GuestHold) {
     this.emulator = emulator
     this.#cpu = cpu
     this.disk = disk
+    this.#hold = hold
   }
 
   /** @throws StorageError `INCOMPATIBLE` */
@@ -126,7 +129,7 @@ class ArrivingMachine {
       throw new StorageError('NOT_OWNER', 'The machine that is to take the guest up runs already.')
     const saved = takeApart(await saveWithoutMemory(emulator, cpu))
     checkAlike(describe(cpu, saved, { version, diskBytes }), theirs)
-    return new ArrivingMachine(emulator, cpu, disk)
+    return new ArrivingMachine(emulator, cpu, disk, await GuestHold.take(emulator))
   }
 
   receive({ connection, place, diskJournal, reconnectMs = 0 }: ArriveOptions): Promise<ReceivedGroup> {
@@ -138,7 +141,7 @@ class ArrivingMachine {
       messageHandler: async (message) => {
         const word = decodeWord(message)
         if (word !== 'restore' && word !== 'restore running') throw new StorageError('NOT_SUPPORTED')
-        this.#runs = word === 'restore running'
+        if (word === 'restore running') this.#hold.runs = true
         await this.#restore()
       },
     })
@@ -146,12 +149,22 @@ class ArrivingMachine {
 
   /** Runs the guest once it is this side's. */
   async takeUp(received: ReceivedGroup): Promise<void> {
-    await received.handedOver
-    if (!this.#isRestored) await this.#restore()
-    if (!this.#runs) return
-    await this.emulator.run()
+    try {
+      await received.handedOver
+      if (!this.#isRestored) await this.#restore()
+    } catch (error) {
+      if (errorCode(error) !== 'IN_DOUBT') this.giveUp()
+      throw error
+    }
+    await this.#hold.release()
+    if (!this.#hold.runs) return
     // Whoever hears it measures the pause with it; nothing depends on it.
     received.sendMessage(encodeWord('runs')).catch(() => {})
+  }
+
+  /** The machine does not come. */
+  giveUp(): void {
+    this.#hold.retire(new StorageError('NOT_OWNER', 'This machine did not come; it runs where it was.'))
   }
 
   #place(offer: OfferedDisk, index: number): StorageProvider {

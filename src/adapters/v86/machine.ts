@@ -11,7 +11,7 @@ export interface V86Machine {
   add_listener(event: 'emulator-loaded' | 'emulator-stopped', listener: () => void): void
   remove_listener(event: 'emulator-loaded' | 'emulator-stopped', listener: () => void): void
   /** Absent until the emulator's own WebAssembly has been loaded. */
-  readonly v86?: { readonly cpu: V86Cpu }
+  readonly v86?: { readonly cpu: V86Cpu; readonly stopping?: boolean }
 }
 
 /** The parts of the processor that hold the memory. */
@@ -58,6 +58,11 @@ export async function whenLoaded(machine: V86Machine): Promise<V86Cpu> {
     })
   }
   return ready()!
+}
+
+/** Whether the guest runs and nobody has told it to stop, which takes a turn of the emulator. */
+export function isToRun(machine: V86Machine): boolean {
+  return machine.is_running() && machine.v86?.stopping !== true
 }
 
 /** The guest's memory as it lies now; the view is void once the emulator's memory grows. */

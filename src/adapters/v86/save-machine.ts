@@ -1,3 +1,4 @@
+import { GuestHold } from './guest-hold.ts'
 import type { V86Machine } from './machine.ts'
 import type { V86Disk } from './v86-disk.ts'
 
@@ -5,11 +6,10 @@ import type { V86Disk } from './v86-disk.ts'
  * Saves the whole machine but for the content of its disk, to begin there another time: `initial_state` of an emulator that is made with the same options and with
  * the disk as it is now, `id` and `generation` included. The guest stands still meanwhile, a fraction of a second. Once the disk tells `changed`, what was
  * saved does not fit it any more.
- * @throws why the disk could not be flushed; the guest goes on
+ * @throws why the disk could not be flushed; the guest goes on. StorageError `NOT_OWNER` for a machine that was moved away
  */
 export async function saveMachine(emulator: V86Machine, disk: V86Disk): Promise<ArrayBuffer> {
-  const wasRunning = emulator.is_running()
-  await emulator.stop()
+  const hold = await GuestHold.take(emulator)
   try {
     await disk.settle()
     await disk.flush()
@@ -17,6 +17,6 @@ export async function saveMachine(emulator: V86Machine, disk: V86Disk): Promise<
     disk.markSaved()
     return state
   } finally {
-    if (wasRunning) await emulator.run()
+    await hold.release()
   }
 }

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '../../async/clock.ts'
+import { systemClock } from '../../async/clock.ts'
 import { DeviceGroup } from '../../devices/device-group.ts'
 import type { DiskJournal } from '../../devices/disk-journal.ts'
 import type { SendGroupOptions, SentGroup } from '../../devices/group-options.ts'
@@ -9,6 +9,7 @@ import type { Connection } from '../../protocol/connection.ts'
 import type { StorageProvider } from '../../storage/provider.ts'
 import { offerMachine } from './agreement-messages.ts'
 import { describe } from './description.ts'
+import { GuestHold } from './guest-hold.ts'
 import { hardDisks, type V86Machine, whenLoaded } from './machine.ts'
 import { decodeWord, encodeWord, MACHINE_PARTS, type MachinePart } from './machine-parts.ts'
 import type { V86Disk } from './v86-disk.ts'
@@ -66,7 +67,8 @@ export interface Teleported {
  * Moves a running guest to whoever has called `arrive` at the other end: disk and memory go ahead while it runs, then it is stopped, what has changed since
  * follows with the state of the devices, and once the other side has put all of it together, the machine is given away and runs there.
  *
- * Until it is given away any failure lets the guest go on here; from then on it never runs here again: `emulator.run` refuses.
+ * Until it is given away any failure lets the guest go on here; from then on it never runs here again: `emulator.run` refuses. While it is stopped, `run` waits for
+ * what becomes of it, as `saveMachine` does.
  * @throws StorageError `INCOMPATIBLE` for machines that differ, before anything moved; `NOT_SUPPORTED`, also for a machine with other disks; what a `DeviceGroup` throws. With `IN_DOUBT` the guest stays stopped.
  */
 export async function teleport(options: TeleportOptions): Promise<Teleported> {
@@ -94,7 +96,9 @@ export async function teleport(options: TeleportOptions): Promise<Teleported> {
     })),
     ...(record ? { record } : {}),
   })
-  const stop = new GuestStop(emulator, disk, clock)
+  let hold: GuestHold | undefined
+  let runs = false
+  let stoppedAt = 0
   let runsThere: (at: number) => void
   const running = new Promise<number>((resolve) => {
     runsThere = resolve
@@ -108,28 +112,38 @@ export async function teleport(options: TeleportOptions): Promise<Teleported> {
       connection,
       lockerHandler: async () => {
         onPhase?.('stopped')
-        await stop.stop()
+        stoppedAt = clock.now()
+        hold = await GuestHold.take(emulator)
+        // An answer of the disk changes devices and memory, also of a machine that is stopped.
+        await disk.settle()
         await state.take()
       },
       unlockerHandler: () => {
-        stop.goOn()
+        void hold?.release()
+        hold = undefined
         onPhase?.('moving')
       },
       // Only a machine that has been put together there is given away.
-      handOver: () => group.sendMessage(encodeWord(stop.wasRunning ? 'restore running' : 'restore')),
+      handOver: () => {
+        runs = hold!.runs
+        return group.sendMessage(encodeWord(runs ? 'restore running' : 'restore'))
+      },
       messageHandler: (message) => {
         if (decodeWord(message) === 'runs') runsThere(clock.now())
       },
     })
   } catch (error) {
-    if (group.isReleased) retire(emulator)
+    // Not let go: it was given away, or perhaps was.
+    hold?.retire(
+      group.isReleased ? movedAway() : new StorageError('IN_DOUBT', 'This machine may have been moved away.'),
+    )
     throw error
   }
-  retire(emulator)
+  hold!.retire(movedAway())
   onPhase?.('released')
-  const runsAt = stop.wasRunning ? await Promise.race([running, connection.rw.ended.then(() => undefined)]) : undefined
+  const runsAt = runs ? await Promise.race([running, connection.rw.ended.then(() => undefined)]) : undefined
   return {
-    pauseMs: runsAt === undefined ? undefined : runsAt - stop.stoppedAt,
+    pauseMs: runsAt === undefined ? undefined : runsAt - stoppedAt,
     stoppedMs: sent.pauseMs,
     rounds: Math.max(...sent.disks.map(({ rounds }) => rounds)),
     bytesMoved: sent.disks.reduce((bytes, { bytesMoved }) => bytes + bytesMoved, 0),
@@ -140,36 +154,8 @@ export async function teleport(options: TeleportOptions): Promise<Teleported> {
   }
 }
 
-/** The guest while its writers, which are one, are stopped. */
-class GuestStop {
-  wasRunning = false
-  stoppedAt = 0
-  readonly #emulator: V86Machine
-  readonly #disk: V86Disk
-  readonly #clock: Clock
-
-  constructor(emulator: V86Machine, disk: V86Disk, clock: Clock) {
-    this.#emulator = emulator
-    this.#disk = disk
-    this.#clock = clock
-  }
-
-  async stop(): Promise<void> {
-    this.wasRunning = this.#emulator.is_running()
-    this.stoppedAt = this.#clock.now()
-    await this.#emulator.stop()
-    // An answer of the disk changes devices and memory, also of a machine that is stopped.
-    await this.#disk.settle()
-  }
-
-  goOn(): void {
-    if (this.wasRunning) void this.#emulator.run()
-  }
-}
-
-/** The machine runs elsewhere. */
-function retire(emulator: V86Machine): void {
-  emulator.run = () => Promise.reject(new StorageError('NOT_OWNER', 'This machine was moved away; it runs elsewhere.'))
+function movedAway(): StorageError {
+  return new StorageError('NOT_OWNER', 'This machine was moved away; it runs elsewhere.')
 }
 
 function sendOptions({
