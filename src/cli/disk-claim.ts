@@ -25,7 +25,7 @@ export function claimOf({ state, missing, epoch, migration }: Ownership): DiskCl
           mayWrite: false,
           isWhole: false,
           state: `it belongs to this side since epoch ${epoch}, and blocks of it are still at the other`,
-          advice: 'go on with pull --resume',
+          advice: 'go on with pull --resume; if the other side is gone for good: blockferry own --take-over',
         }
       }
       return { mayWrite: true, isWhole: true, state: `it belongs to this side, epoch ${epoch}`, advice: 'use it' }

@@ -1,3 +1,4 @@
+import { finishSettling } from '../../devices/disk-journal.ts'
 import { InvalidArgumentError } from '../../errors/invalid-argument-error.ts'
 import { StorageError } from '../../errors/storage-error.ts'
 import { type Ownership, takeOver } from '../../migration/journal/ownership.ts'
@@ -45,20 +46,22 @@ export async function own(options: OwnOptions, output: Output): Promise<void> {
 
 /** Writes down that the disk is this side's because somebody said so. */
 async function seize(path: string, ownership: Ownership, force: boolean): Promise<void> {
-  const { size, blockSize, state } = ownership
+  const { size, blockSize, state, missing } = ownership
   const beside = await JournalBeside.open(path, { size, blockSize })
   try {
     const { journal } = beside
-    const lacking = state === 'receiving' ? journal.digests.blockCount - journal.digests.knownBlocks : 0
-    if ((lacking > 0 || ownership.missing) && !force) {
-      const what = lacking > 0 ? `${lacking} of ${journal.digests.blockCount} blocks` : 'blocks'
+    const { blockCount, knownBlocks } = journal.digests
+    // While blocks are on their way here, those that are known are those that came.
+    const lacking = state === 'receiving' || missing ? blockCount - knownBlocks : 0
+    if (lacking > 0 && !force) {
       throw new StorageError(
         'NOT_OWNER',
-        `"${path}" is not whole: ${what} may never have come; --force takes it as it is`,
+        `"${path}" is not whole: ${lacking} of ${blockCount} blocks may never have come; --force takes it as it is`,
       )
     }
-    const { missing: _, ...next } = state === 'owner' ? { ...ownership, forced: true as const } : takeOver(ownership)
-    await journal.become(next)
+    const isWhole = state === 'owner' && !missing
+    await journal.become(isWhole ? { ...ownership, forced: true } : takeOver(ownership))
+    await finishSettling(journal)
   } finally {
     await beside.close()
   }

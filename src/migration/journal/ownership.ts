@@ -45,7 +45,7 @@ export interface Ownership {
   /** Of `prepared` and `owner`: blocks were still at the source when it was handed over, and are not known to have arrived. */
   readonly missing?: true
   /**
-   * Of `owner`: nothing is missing any more, and digests may still be those of the hand-over, where the disk was written since. Who finds this after a
+   * Of `owner`: nothing is missing any more, or will come, and digests may still be those of the hand-over, where the disk was written since. Who finds this after a
    * start trusts none of them.
    */
   readonly settling?: true
@@ -187,18 +187,18 @@ export function cancel(ownership: Ownership): Ownership {
 
 /**
  * Makes this side the owner because somebody said so, without the word of the other: for a peer that is gone for good. The epoch is beyond what
- * the hand-over would have given, and the record says `forced`; should the other side live after all, {@link reconcile} finds the conflict.
+ * the hand-over would have given, and the record says `forced`; should the other side live after all, {@link reconcile} finds the conflict. What is
+ * missing will not come any more: {@link settle} follows, as after {@link complete}. An owner is one already, and refuses unless it lacks blocks.
  */
 export function takeOver(ownership: Ownership): Ownership {
-  if (ownership.state === 'owner') throw refused('takeOver', ownership)
-  const { migration, missing } = ownership
-  const epoch = highestEpoch(ownership) + 1
+  const { state, epoch, migration, missing } = ownership
+  if (state === 'owner' && !missing) throw refused('takeOver', ownership)
   return {
     ...bare(ownership),
     state: 'owner',
-    epoch,
+    epoch: state === 'owner' ? epoch : highestEpoch(ownership) + 1,
     ...(migration ? { migration } : {}),
-    ...outcome({ missing }),
+    ...(missing ? { settling: true } : {}),
     forced: true,
   }
 }

@@ -93,7 +93,10 @@ const steps: Readonly<
   },
   takeOver: {
     run: own.takeOver,
-    allowed: { receiving: 'owner', prepared: 'seized', lacking: 'owner', released: 'retaken', gone: 'retaken' },
+    allowed: {
+      ...{ receiving: 'owner', prepared: 'seized', lacking: 'owner', incomplete: 'owner' },
+      ...{ released: 'retaken', gone: 'retaken' },
+    },
   },
 }
 
@@ -135,6 +138,13 @@ describe('a step of a hand-over', () => {
     const next = own.prepare(own.receive(undefined, disk, onward.epoch, other), {})
     expect(own.commit(next).forced).toBeUndefined()
     expect(own.release(onward).forced).toBeUndefined()
+  })
+
+  it('trusts no digest of a disk that was taken over while blocks were missing', () => {
+    for (const record of [own.takeOver(lacking), own.takeOver(incomplete)])
+      expect([record.missing, record.settling, record.forced]).toEqual([undefined, true, true])
+    expect(own.takeOver(incomplete).epoch).toBe(incomplete.epoch)
+    expect(own.reconcile(own.release(moving), own.takeOver(incomplete))).toBe('destination-owns')
   })
 
   it('gives back exactly the state before with a cancel', () => {
