@@ -3,6 +3,7 @@ export type { NbdExportOptions } from './adapters/nbd/nbd-export.ts'
 export { type NbdAddress, NbdServer, type NbdServerOptions } from './adapters/nbd/server.node.ts'
 export type { NbdServerEventMap, NbdServerListener } from './adapters/nbd/server-events.ts'
 export { FileStorage, type FileStorageOptions } from './sources/file.node.ts'
+export type { Admission } from './transports/doorstep.ts'
 export {
   type Rendezvous,
   type RendezvousServerOptions,

@@ -23,7 +23,8 @@ interface ChannelOptions {
 interface ListenOptions extends ChannelOptions {
   /** Pages that may connect, over WebSocket. */
   readonly origins: readonly string[] | 'any'
-  readonly onChannel: (channel: Channel) => void
+  /** Takes each; one that is not admitted in time makes room for others. */
+  readonly onChannel: (channel: Channel, connection: { readonly admit: () => void }) => void
 }
 
 /** Opens a channel to an address, whatever its transport. @throws StorageError `OPEN_FAILED`, `INCOMPATIBLE`, `ABORTED` */
@@ -49,7 +50,13 @@ export async function listen(
   { tls, dialect, origins, onChannel }: ListenOptions,
 ): Promise<ChannelServer> {
   const isSecure = scheme === 'tls' || scheme === 'wss'
-  const place = { host, port, onChannel, ...(isSecure ? { tls: { cert: tls.cert, key: tls.key } } : {}) }
+  const place = {
+    host,
+    port,
+    onChannel,
+    admission: 'by-owner' as const,
+    ...(isSecure ? { tls: { cert: tls.cert, key: tls.key } } : {}),
+  }
   if (scheme === 'tcp' || scheme === 'tls') return listenTcp(place)
   return listenWebSocket({ ...place, path, origins, protocols: [subprotocol(dialect)] })
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { systemClock } from '../async/clock.ts'
 import { InvalidArgumentError } from '../errors/invalid-argument-error.ts'
@@ -74,13 +75,19 @@ export async function awaitPeers(
     throw new InvalidArgumentError('--tls-cert', expected, peerText(address))
   }
   const over = new AbortController()
+  // Everybody who is not let in yet listens to it, and Node takes more than ten for a leak.
+  setMaxListeners(0, over.signal)
   const server = await listen(address, {
     tls,
     dialect,
     // Any page in a browser of this machine reaches a loopback address; only a secret tells the right one.
     origins: secret ? 'any' : [],
-    onChannel: (channel) => {
-      agree(channel, { ...options, role: 'listener', secret }, over.signal).then(to.welcome, (error: unknown) => {
+    onChannel: (channel, { admit }) => {
+      const welcome = (connection: Connection) => {
+        admit()
+        to.welcome(connection)
+      }
+      agree(channel, { ...options, role: 'listener', secret }, over.signal).then(welcome, (error: unknown) => {
         // Those cut off because nobody is let in any more are not worth a word.
         if (!over.signal.aborted) to.refused(error)
       })

@@ -106,6 +106,9 @@ export const HANDSHAKE_TIMEOUT_MS = 10_000
 /** Connections one server keeps at once: each may hold a window of bytes. */
 export const CONNECTIONS = 64
 
+/** Those of them that nobody has let in yet, each in the moment of its handshakes: half, so that strangers never take the room of the others. */
+export const STANDING_CONNECTIONS = 32
+
 /**
  * Bytes that should be sent over TCP at once: over loopback every send wakes the peer, and with 256 KiB, and half as much unanswered, the sender took a third more processor time. Two of
  * them and what the next is read into stay in the caches of a processor core.

@@ -3,7 +3,8 @@ import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 import { systemClock } from '../async/clock.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { Channel } from '../protocol/channel.ts'
-import { CONNECTIONS, HANDSHAKE_TIMEOUT_MS } from './limits.ts'
+import { type Admission, Doorstep, pushedOut } from './doorstep.ts'
+import { CONNECTIONS, HANDSHAKE_TIMEOUT_MS, STANDING_CONNECTIONS } from './limits.ts'
 import { directTcpChannel, tcpChannel } from './tcp.node.ts'
 import { DirectIntake } from './tcp-intake.node.ts'
 
@@ -17,35 +18,54 @@ export interface ListenTcpOptions {
   readonly tls?: TlsOptions
   /** Connections kept at once; further ones are dropped. Default: `CONNECTIONS`. */
   readonly maxConnections?: number
-  /** Takes each connection, after its TLS handshake. */
-  readonly onChannel: (channel: Channel) => void
+  readonly admission?: Admission
+  /** Takes each connection, after its TLS handshake; `admit` says that the owner lets it in. */
+  readonly onChannel: (channel: Channel, connection: { readonly admit: () => void }) => void
 }
 
 /** A server that gives a channel per connection. */
 export interface ChannelServer {
   readonly port: number
-  /** Takes no further connections; the channels there are stay. Idempotent; resolves when the address is free. */
+  /** Takes no further connections and cuts those not let in; the channels there are stay. Idempotent; resolves when the address is free. */
   close(): Promise<void>
 }
 
 /** Listens for TCP or TLS connections. @throws StorageError `OPEN_FAILED` when the address is taken or not ours */
 export async function listenTcp(options: ListenTcpOptions): Promise<ChannelServer> {
-  const { host = '127.0.0.1', port = 0, tls, maxConnections = CONNECTIONS, onChannel } = options
+  const { host = '127.0.0.1', port = 0, tls, maxConnections = CONNECTIONS, admission, onChannel } = options
   const server: Server = tls
     ? createTlsServer({ handshakeTimeout: HANDSHAKE_TIMEOUT_MS, ...tls, allowHalfOpen: true } as TlsOptions)
     : createServer({ allowHalfOpen: true, pauseOnConnect: true })
   server.maxConnections = maxConnections
+  const doorstep = new Doorstep(STANDING_CONNECTIONS)
   // The TCP sockets beneath those of TLS, which does not tell them: only they can be reset.
   const transports = new Map<string, Socket>()
+  const take = (channel: Channel, peer: string) => {
+    const admit = () => doorstep.leave(peer)
+    if (admission === 'by-owner') doorstep.stand(peer, () => channel.abort(pushedOut()))
+    else admit()
+    onChannel(channel, { admit })
+  }
   server.on('connection', (socket) => {
-    const key = peerOf(socket)
-    transports.set(key, socket)
-    socket.on('close', () => transports.delete(key))
-    if (!tls) onChannel(acceptedChannel(socket))
+    const peer = peerOf(socket)
+    transports.set(peer, socket)
+    socket.on('close', () => {
+      transports.delete(peer)
+      doorstep.leave(peer)
+    })
+    if (tls) doorstep.stand(peer, () => socket.destroy())
+    else take(acceptedChannel(socket), peer)
   })
-  server.on('secureConnection', (socket: Socket) => onChannel(tcpChannel(socket, transports.get(peerOf(socket)))))
+  server.on('secureConnection', (socket: Socket) => {
+    const peer = peerOf(socket)
+    take(tcpChannel(socket, transports.get(peer)), peer)
+  })
   await listening(server, host, port)
-  return { port: (server.address() as AddressInfo).port, close: () => closing(server) }
+  const close = async () => {
+    doorstep.clear()
+    await closing(server)
+  }
+  return { port: (server.address() as AddressInfo).port, close }
 }
 
 /** What Node's sockets are made of; private to Node, so looked for before it is used. */
@@ -76,7 +96,8 @@ export async function closing(server: Server): Promise<void> {
   await systemClock.yield()
 }
 
-function peerOf(socket: Socket): string {
+/** Tells the peers of one server apart. */
+export function peerOf(socket: Socket): string {
   return `${socket.remoteAddress} ${socket.remotePort}`
 }
 

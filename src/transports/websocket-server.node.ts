@@ -10,12 +10,13 @@ import {
   type Server as HttpsServer,
   type ServerOptions as HttpsServerOptions,
 } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type WebSocket as NodeWebSocket, WebSocketServer } from 'ws'
 import type { Channel } from '../protocol/channel.ts'
-import { CONNECTIONS, WEBSOCKET_MESSAGE_BYTES } from './limits.ts'
-import { type ChannelServer, closing, listening } from './tcp-server.node.ts'
+import { type Admission, Doorstep, pushedOut } from './doorstep.ts'
+import { CONNECTIONS, STANDING_CONNECTIONS, WEBSOCKET_MESSAGE_BYTES } from './limits.ts'
+import { type ChannelServer, closing, listening, peerOf } from './tcp-server.node.ts'
 import { nodeWebSocketChannel } from './websocket-client.node.ts'
 
 /** How {@link listenWebSocket} listens. */
@@ -40,10 +41,11 @@ export interface ListenWebSocketOptions {
   readonly origins?: readonly string[] | 'any'
   /** Connections kept at once; further ones are answered 503. Default: `CONNECTIONS`. */
   readonly maxConnections?: number
-  /** Takes each connection together with the subprotocol agreed upon. */
+  readonly admission?: Admission
+  /** Takes each connection together with the subprotocol agreed upon; `admit` says that the owner lets it in. */
   readonly onChannel: (
     channel: Channel,
-    connection: { readonly protocol: string; readonly request: IncomingMessage },
+    connection: { readonly protocol: string; readonly request: IncomingMessage; readonly admit: () => void },
   ) => void
 }
 
@@ -59,13 +61,27 @@ export async function listenWebSocket(options: ListenWebSocketOptions): Promise<
     maxPayload: WEBSOCKET_MESSAGE_BYTES,
     handleProtocols: (offered) => protocols.find((protocol) => offered.has(protocol)) ?? false,
   })
-  const take = (socket: NodeWebSocket, request: IncomingMessage) =>
-    options.onChannel(nodeWebSocketChannel(socket), { protocol: socket.protocol, request })
+  const doorstep = new Doorstep(STANDING_CONNECTIONS)
+  const arrive = (socket: Socket) => {
+    const peer = peerOf(socket)
+    doorstep.stand(peer, () => socket.destroy())
+    socket.on('close', () => doorstep.leave(peer))
+  }
+  const take = (socket: NodeWebSocket, request: IncomingMessage) => {
+    const channel = nodeWebSocketChannel(socket)
+    const peer = peerOf(request.socket)
+    const admit = () => doorstep.leave(peer)
+    if (options.admission === 'by-owner') doorstep.stand(peer, () => channel.abort(pushedOut()))
+    else admit()
+    options.onChannel(channel, { protocol: socket.protocol, request, admit })
+  }
   const upgrade = (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     const status = judge(request)
     if (status === 'other') return
-    if (status === undefined) sockets.handleUpgrade(request, stream, head, take)
-    else refuse(stream, status)
+    if (status !== undefined) return refuse(stream, status)
+    // Those of a server of ours stand there since they came.
+    if (!own) arrive(request.socket)
+    sockets.handleUpgrade(request, stream, head, take)
   }
   const judge = (request: IncomingMessage): number | 'other' | undefined => {
     const { 'sec-websocket-protocol': offered = '' } = request.headers
@@ -76,9 +92,11 @@ export async function listenWebSocket(options: ListenWebSocketOptions): Promise<
     return sockets.clients.size >= maxConnections ? 503 : undefined
   }
   server.on('upgrade', upgrade)
+  own?.on('connection', arrive)
   if (own) await listening(own, host, port)
   const close = async () => {
     server.off('upgrade', upgrade)
+    doorstep.clear()
     if (own) await closing(own)
   }
   // A given server may not listen yet.
