@@ -3,7 +3,7 @@ import { FacadeVFS } from '@journeyapps/wa-sqlite/src/FacadeVFS.js'
 import { InvalidArgumentError } from '../../errors/invalid-argument-error.ts'
 import { errorCode, errorMessage, StorageError } from '../../errors/storage-error.ts'
 import { FCNTL, IOCAP, OPEN, RESULT } from './codes.ts'
-import { after, type Soon } from './in-turn.ts'
+import { after, type Soon, unless } from './in-turn.ts'
 import { LOCK, type LockHolder, type LockLevel } from './lock-table.ts'
 import { MemoryFile } from './memory-file.ts'
 import { answerPragma, journalModeRefusal, readPragma } from './pragma.ts'
@@ -212,10 +212,15 @@ export class SqliteVfs extends Base {
       const { disk } = file
       if (!disk) return RESULT.ok
       const wrote = file.level > LOCK.shared && disk.isHere
-      return after(wrote ? disk.save() : undefined, () => {
-        disk.locks.unlock(file, level)
-        return RESULT.ok
-      })
+      const unlock = () => disk.locks.unlock(file, level)
+      // SQLite takes the lock for given back also when that failed.
+      return after(
+        unless(() => (wrote ? disk.save() : undefined), unlock),
+        () => {
+          unlock()
+          return RESULT.ok
+        },
+      )
     })
   }
 
@@ -234,6 +239,8 @@ export class SqliteVfs extends Base {
   }
 
   jGetLastError(out: BytesInSqlite): number {
+    // SQLite asks for the number alone with no room for a text.
+    if (out.byteLength === 0) return RESULT.ok
     const text = new TextEncoder().encode(errorMessage(this.#lastError ?? '')).subarray(0, out.byteLength - 1)
     out.set(text)
     out.set(new Uint8Array(1), text.length)

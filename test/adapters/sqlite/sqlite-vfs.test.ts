@@ -3,6 +3,7 @@ import { SqliteDisk } from '../../../src/adapters/sqlite/sqlite-disk.ts'
 import { MemoryStorage } from '../../../src/sources/memory.ts'
 import type { StorageProvider } from '../../../src/storage/provider.ts'
 import { StorageWrapper } from '../../../src/storage/wrapper.ts'
+import { FlakyStorage } from '../../support/flaky-storage.ts'
 import { connect, startSqlite } from '../../support/sqlite-in-node.ts'
 
 const MiB = 2 ** 20
@@ -139,5 +140,22 @@ describe('connections that share a disk', () => {
     expect(await other.run('SELECT count(*) FROM t')).toEqual([[2]])
     await one.close()
     await other.close()
+  })
+
+  it('go on after one of them could not write', async () => {
+    const storage = new FlakyStorage(new Later(MiB))
+    const disk = await SqliteDisk.open(storage)
+    const one = await connect(await startSqlite('asyncify'), 'app.db', disk)
+    const other = await connect(await startSqlite('asyncify'), 'app.db', disk)
+    await one.run('CREATE TABLE t (x)')
+    // Nothing is waited for before the lock is given back.
+    await one.run('PRAGMA journal_mode=off; PRAGMA synchronous=off')
+    storage.plan = ({ operation }) => (operation === 'write' ? {} : undefined)
+    await one.run('INSERT INTO t VALUES (1)').catch(() => {})
+    expect(storage.faults).toBeGreaterThan(0)
+    storage.plan = undefined
+    await other.run('INSERT INTO t VALUES (2)')
+    await disk.locks.pause()
+    disk.locks.resume()
   })
 })
