@@ -19,6 +19,12 @@ export interface FoundHead {
   readonly isNew: boolean
 }
 
+/** What is known besides what the disk says; as in `SqliteDiskOptions`. */
+export interface WhoToBelieve {
+  readonly origin?: StorageProvider
+  readonly takeBack?: boolean
+}
+
 /**
  * The latest head whose journal is whole: one of which the journal is not was being flushed when everything stopped, and nothing relied on it yet.
  * @throws StorageError `CORRUPT`, `SIZE_MISMATCH`, `INCOMPATIBLE`, `NOT_OWNER`, `IN_DOUBT`
@@ -26,7 +32,7 @@ export interface FoundHead {
 export async function findHead(
   provider: StorageProvider,
   hasher: BlockHasher,
-  origin: StorageProvider | undefined,
+  asked: WhoToBelieve,
 ): Promise<FoundHead> {
   const { heads } = await readHeads(provider, hasher)
   const digest = new JournalDigest(hasher)
@@ -34,7 +40,7 @@ export async function findHead(
   if (heads.length === 0) return { head: EMPTY_HEAD, digest, generation: 0, latestGeneration, isNew: true }
   for (const head of heads) {
     if (!(await hasItsJournal(provider, head, digest))) continue
-    const isNew = await isToBeTakenOver(head, hasher, origin)
+    const isNew = await isToBeTakenOver(head, hasher, asked)
     return {
       head: isNew ? { ...head, state: 'here' } : head,
       digest,
@@ -57,14 +63,17 @@ async function hasItsJournal(provider: StorageProvider, head: NumberedHead, dige
   return journal.digest.every((byte, index) => byte === found[index])
 }
 
-/** Whether a copy that arrived is the database from here on. */
+/** Whether a copy that arrived, or one that was about to leave, is the database from here on. */
 async function isToBeTakenOver(
   head: NumberedHead,
   hasher: BlockHasher,
-  origin: StorageProvider | undefined,
+  { origin, takeBack = false }: WhoToBelieve,
 ): Promise<boolean> {
   if (head.state === 'here') return false
-  if (head.state === 'away') throw moved()
+  if (head.state === 'away') {
+    if (takeBack) return true
+    throw moved()
+  }
   if (head.state === 'arriving') {
     throw new StorageError('NOT_OWNER', 'Only a part of the database has arrived here; use it where it came from.')
   }

@@ -26,7 +26,7 @@ export class GatheredWrites {
     this.#io = io
   }
 
-  /** Later writes go there; nothing may be held back or under way. */
+  /** Later writes go there. Nothing may be held back or under way, unless both lead to the same storage. */
   turnTo(io: ProviderIo): void {
     this.#io = io
   }

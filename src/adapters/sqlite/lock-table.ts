@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../../async/abort.ts'
 import { type Clock, systemClock } from '../../async/clock.ts'
 import { SHARE_MS, TURN_MS } from './limits.ts'
 
@@ -58,7 +59,7 @@ export class LockTable {
   #pauses = 0
   /** A pause has begun: nobody writes. */
   #isQuiet = false
-  readonly #idle: (() => void)[] = []
+  readonly #idle = new Set<() => void>()
   #isShared = false
   #probe: Promise<void> | undefined
   #turnAt = 0
@@ -120,12 +121,24 @@ export class LockTable {
     this.#endBlock()
   }
 
-  /** Lets no new writer begin, and resolves when none is left. Readers go on. */
-  pause(): Promise<void> {
+  /** Lets no new writer begin, and resolves when none is left. Readers go on. @throws StorageError `ABORTED`, and there is no pause */
+  async pause(signal?: AbortSignal): Promise<void> {
+    throwIfAborted(signal)
     this.#pauses++
     if (!this.#writer && !this.#claimant && !this.#pass) this.#isQuiet = true
-    if (this.#isQuiet) return Promise.resolve()
-    return new Promise((resolve) => this.#idle.push(resolve))
+    if (this.#isQuiet) return
+    await new Promise<void>((resolve) => {
+      const settle = () => {
+        signal?.removeEventListener('abort', settle)
+        this.#idle.delete(settle)
+        resolve()
+      }
+      this.#idle.add(settle)
+      signal?.addEventListener('abort', settle)
+    })
+    if (!signal?.aborted) return
+    this.resume()
+    throwIfAborted(signal)
   }
 
   /** Ends a pause. */
@@ -227,7 +240,7 @@ export class LockTable {
     const next = this.#readers.shift() ?? (this.#pauses === 0 ? this.#writers.shift() : undefined)
     if (!next) {
       this.#isQuiet = this.#pauses > 0
-      for (const idle of this.#idle.splice(0)) idle()
+      for (const settle of [...this.#idle]) settle()
       return
     }
     this.#claimant = next.holder

@@ -25,6 +25,11 @@ export interface SqliteDiskOptions {
    * the destination of a swap that was cut off (`IN_DOUBT`).
    */
   origin?: StorageProvider
+  /**
+   * Opens a database of which the disk says that it moved away, and says that it is here again. Only where the journal of that move says that the disk was
+   * not given away: else there are two. Default: false.
+   */
+  takeBack?: boolean
   clock?: Clock
 }
 
@@ -76,7 +81,7 @@ export class SqliteDisk {
       throw new InvalidArgumentError('provider.size', `at least ${SMALLEST_DISK}`, provider.size)
     }
     const hasher = await createBlockHasher()
-    const found = await findHead(provider, hasher, options.origin)
+    const found = await findHead(provider, hasher, options)
     const slots = new HeadSlots(provider.size, hasher)
     slots.begin(found.generation, found.latestGeneration)
     const disk = new SqliteDisk(new ProviderIo(provider), { ...found, slots }, options.clock)
@@ -246,6 +251,12 @@ export class SqliteDisk {
   mustAnswerAtOnce = false
 
   /**
+   * Somebody is moving it.
+   * @internal
+   */
+  isLent = false
+
+  /**
    * Refuses a storage to which this database cannot move.
    * @internal
    */
@@ -265,7 +276,8 @@ export class SqliteDisk {
   }
 
   /**
-   * Has the database go on at another disk that holds the same bytes, but for the slots; those are given when they are others. Nobody may be writing.
+   * Has the database go on at another disk that holds the same bytes, but for the slots; those are given when they are others. Nobody may be writing,
+   * but where it is another face of the same storage.
    * @internal
    */
   turnTo(provider: StorageProvider, slots?: HeadSlots): void {

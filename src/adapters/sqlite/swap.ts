@@ -1,15 +1,14 @@
 import { systemClock } from '../../async/clock.ts'
-import { combineErrors } from '../../errors/storage-error.ts'
 import type { LiveMigrationOptions, LiveMigrationResult } from '../../migration/live-options.ts'
 import { migrateLive } from '../../migration/migrate-live.ts'
-import { createDirtyTracker } from '../../modules/dirty-tracker.ts'
 import { createBlockHasher } from '../../storage/block-hasher.ts'
 import type { StorageProvider } from '../../storage/provider.ts'
-import type { TrackingStorageProvider } from '../../storage/tracking-provider.ts'
 import { ArrivingCopy } from './arriving-copy.ts'
 import { EMPTY_HEAD } from './head.ts'
 import { prepareSlots } from './head-slots.ts'
-import { MOVE_BLOCK, SWAP_CONCURRENCY, SWAP_RUN_BYTES } from './limits.ts'
+import { LentDatabase, type MovingDatabase } from './lent-database.ts'
+import { SWAP_CONCURRENCY, SWAP_RUN_BYTES } from './limits.ts'
+import { moved } from './moved.ts'
 import type { SqliteDisk } from './sqlite-disk.ts'
 
 /** How a database moves to another storage; all as in `migrateLive`. */
@@ -36,13 +35,11 @@ export interface SwapResult extends LiveMigrationResult {
   readonly origin: StorageProvider
   /** Milliseconds in which no transaction could begin. */
   readonly pauseMs: number
-}
-
-/** What moves a disk while it is written by SQLite: the options of `sendDisk`, or of `migrateLive`, that say what to move. */
-export interface MovingDatabase {
-  readonly source: TrackingStorageProvider
-  readonly lockerHandler: () => Promise<void>
-  readonly unlockerHandler: () => void
+  /**
+   * Why the destination could not say durably that the database is its own: whoever opens it after a crash has to name the origin, which is to be kept
+   * until a transaction has been committed. Undefined when it could.
+   */
+  readonly doubt: unknown
 }
 
 /**
@@ -52,8 +49,10 @@ export interface MovingDatabase {
  * At no moment are there two databases: the destination says that only a part is there, then that it waits for the origin's word; the origin's
  * word that it has given the database away is the moment. After a crash `SqliteDisk.open` refuses the one that is not it (`NOT_OWNER`); the
  * destination, opened with `{ origin }`, finds out.
- * @throws StorageError `NOT_SUPPORTED` when a build that cannot wait uses the database and the destination answers later; `SIZE_MISMATCH`; what
- * `migrateLive` throws. The database is used from where it was then.
+ *
+ * It rejects only while the database is used from where it was, and resolves once it is not.
+ * @throws StorageError `NOT_SUPPORTED` when a build that cannot wait uses the database and the destination answers later; `SIZE_MISMATCH`; `BUSY` for a
+ * database that is moving already; `ABORTED`, also while the end of a transaction is waited for; what `migrateLive` throws
  */
 export async function swap(
   disk: SqliteDisk,
@@ -63,110 +62,75 @@ export async function swap(
   const clock = options.clock ?? systemClock
   disk.checkDestination(destination)
   const moveId = crypto.getRandomValues(new Uint8Array(16))
-  const slots = await prepareSlots(destination, await createBlockHasher())
-  await slots.write({ ...EMPTY_HEAD, state: 'arriving', moveId })
-  const origin = disk.provider
   let stoppedAt = 0
-  const result = await whileTracked(disk, async (moving) => {
+  const result = await LentDatabase.during(disk, options.signal, async (lent) => {
+    const slots = await prepareSlots(destination, await createBlockHasher())
+    await slots.write({ ...EMPTY_HEAD, state: 'arriving', moveId })
     const live = await migrateLive({
       runBytes: SWAP_RUN_BYTES,
       concurrency: { any: SWAP_CONCURRENCY },
       ...options,
-      ...moving,
+      source: lent.source,
       lockerHandler: () => {
         stoppedAt = clock.now()
-        return moving.lockerHandler()
+        return lent.lock()
       },
+      unlockerHandler: () => lent.unlock(),
       destination: new ArrivingCopy(destination),
       handOverFlushes: true,
       handOver: async () => {
         // One flush for all that has come and for what is said of it.
         await slots.write({ ...disk.head, state: 'arrived', moveId })
-        disk.turnTo(origin)
-        await giveUp(disk, moveId)
+        await lent.give(moveId)
         disk.turnTo(destination, slots)
         return { released: true }
       },
     })
-    return { ...live, origin, pauseMs: clock.now() - stoppedAt }
+    return { ...live, origin: lent.origin, pauseMs: clock.now() - stoppedAt }
   })
-  // Not needed for the database to be found here, but then nobody has to ask the origin.
-  await disk.become('here', moveId)
-  return result
+  return { ...result, doubt: await ownWord(disk, moveId) }
+}
+
+/** The database is found here without that, but then nobody has to ask the origin. Resolves with why it could not be said. */
+async function ownWord(disk: SqliteDisk, moveId: Uint8Array): Promise<unknown> {
+  try {
+    await disk.become('here', moveId)
+    return undefined
+  } catch (error) {
+    return error
+  }
 }
 
 /**
- * Lends a database that is in use to whoever moves it away, such as `sendDisk` of `blockferry/peer`. When that has succeeded the connections can only
- * read (`SQLITE_READONLY_DBMOVED` for writers), and `SqliteDisk.open` refuses the disk; when it has failed they go on.
+ * Lends a database that is in use to whoever moves it away, such as `sendDisk` of `blockferry/peer`, which is to be given all of what `move` gets. The
+ * disk says durably that the database is no longer here before it is given away: `SqliteDisk.open` refuses it then (`NOT_OWNER`), unless the journal of the
+ * move says that it was not given away and `takeBack` is asked for.
+ *
+ * When it resolves, the connections can only read (`SQLITE_READONLY_DBMOVED` for writers). So it is, too, where it rejects and `disk.isHere` says that the
+ * database is not: it was given away, and something failed later. Otherwise they go on.
+ *
+ * Where blocks are to follow (`auto`, `post-copy`), only this page has them as they should be: it must stay until the last has gone.
+ * @throws StorageError `BUSY` for a database that is moving already, `ABORTED` while the end of a transaction is waited for; what `move` throws
  */
 export async function moveAway<Result>(
   disk: SqliteDisk,
   move: (moving: MovingDatabase) => Promise<Result>,
+  options: { signal?: AbortSignal } = {},
 ): Promise<Result> {
-  const origin = disk.provider
-  return whileTracked(disk, async (moving) => {
-    const result = await move(moving)
-    disk.turnTo(origin)
-    await disk.become('away', crypto.getRandomValues(new Uint8Array(16)))
+  if (!disk.isHere) throw moved()
+  const moveId = crypto.getRandomValues(new Uint8Array(16))
+  return LentDatabase.during(disk, options.signal, async (lent) => {
+    const result = await move({
+      source: lent.source,
+      lockerHandler: () => lent.lock(),
+      unlockerHandler: () => lent.unlock(),
+      handOver: async (context) => {
+        if (context && context.missingBlocks > 0) await lent.keepSlots()
+        await lent.give(moveId)
+      },
+    })
+    // Moved by something that hands nothing over.
+    if (disk.isHere) await lent.give(moveId)
     return result
   })
-}
-
-/** Writes of SQLite are noticed meanwhile; no transaction begins or is under way while the disk is locked. */
-async function whileTracked<Result>(
-  disk: SqliteDisk,
-  work: (moving: MovingDatabase) => Promise<Result>,
-): Promise<Result> {
-  const origin = disk.provider
-  const { local, remote } = createDirtyTracker(origin, MOVE_BLOCK)
-  await betweenTransactions(disk, async () => disk.turnTo(local))
-  disk.locks.share(true)
-  let isLocked = false
-  const unlock = () => {
-    if (!isLocked) return
-    isLocked = false
-    remote.unlock!()
-    disk.locks.resume()
-  }
-  try {
-    return await work({
-      source: remote,
-      lockerHandler: async () => {
-        isLocked = true
-        await disk.locks.pause()
-        await disk.save()
-        await remote.lock!()
-      },
-      unlockerHandler: unlock,
-    })
-  } finally {
-    unlock()
-    disk.locks.share(false)
-    if (disk.provider === local) await betweenTransactions(disk, async () => disk.turnTo(origin))
-  }
-}
-
-/** Does something while nobody writes and nothing is under way. */
-async function betweenTransactions(disk: SqliteDisk, work: () => Promise<void>): Promise<void> {
-  await disk.locks.pause()
-  try {
-    await disk.save()
-    await work()
-  } finally {
-    disk.locks.resume()
-  }
-}
-
-/** The origin says that the database is no longer here. If that fails it is here: whatever is committed from then on says so, durably. */
-async function giveUp(disk: SqliteDisk, moveId: Uint8Array): Promise<void> {
-  try {
-    await disk.become('away', moveId)
-  } catch (error) {
-    try {
-      await disk.become('here', moveId)
-    } catch (second) {
-      throw combineErrors(error, second)
-    }
-    throw error
-  }
 }

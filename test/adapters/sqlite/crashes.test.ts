@@ -1,11 +1,17 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { SqliteDisk } from '../../../src/adapters/sqlite/sqlite-disk.ts'
-import { swap } from '../../../src/adapters/sqlite/swap.ts'
+import { moveAway, swap } from '../../../src/adapters/sqlite/swap.ts'
 import { seededRandom } from '../../../src/async/random.ts'
+import { receiveDisk } from '../../../src/devices/receive-disk.ts'
+import { sendDisk } from '../../../src/devices/send-disk.ts'
 import { errorCode } from '../../../src/errors/storage-error.ts'
+import type { OwnershipState } from '../../../src/migration/journal/ownership.ts'
+import { openConnection } from '../../../src/protocol/connection.ts'
 import { MemoryStorage } from '../../../src/sources/memory.ts'
+import { memoryChannels } from '../../../src/transports/memory.ts'
 import { type CrashKind, CrashWorld } from '../../support/crash-world.ts'
 import { connect, type Database, type RunningSqlite, startSqlite } from '../../support/sqlite-in-node.ts'
+import { ToldJournal } from '../../support/told-journal.ts'
 
 const SIZE = 512 * 1024
 const seed = Number(process.env.FERRY_SEED ?? Math.floor(Math.random() * 2 ** 31))
@@ -123,5 +129,68 @@ describe.each<CrashKind>(['kill', 'power'])('after a crash (%s) in the middle of
       expect(await transactionsOn(owners[0]!.value), `at event ${at}`).toBeGreaterThanOrEqual(at === to ? 2 : 1)
     }
     expect(Math.min(found.origin, found.destination)).toBeGreaterThan(3)
+  }, 60_000)
+})
+
+describe.each<CrashKind>(['kill', 'power'])('after a crash (%s) in the middle of a move to another device', (kind) => {
+  it(`never do both have the database, and whoever owns the disk has all that was committed (seed ${seed})`, async () => {
+    const world = new CrashWorld()
+    const disk = await SqliteDisk.open(world.storage('here', SIZE))
+    const db = await connect(writing, `app-${images++}`, disk)
+    await db.run(CREATE)
+    await transact(db, 1)
+    const from = world.mark()
+    /** When each side began to write down whose the disk is. */
+    const at = new Map<string, number>()
+    const { a, b } = memoryChannels()
+    const [here, there] = await Promise.all([
+      openConnection([a], { role: 'dialer' }),
+      openConnection([b], { role: 'listener' }),
+    ])
+    const journalOf = (side: string) => (disk: { size: number; blockSize: number }) =>
+      ToldJournal.of(disk, (state: OwnershipState) => void at.set(`${side} ${state}`, world.mark()))
+    const receiving = receiveDisk({
+      connection: there,
+      create: ({ size }) => world.storage('there', size),
+      journal: journalOf('there'),
+    })
+    const journal = await journalOf('here')({ size: SIZE, blockSize: 65_536 })
+    await moveAway(disk, (moving) => sendDisk({ connection: here, name: 'app', journal, ...moving }))
+    const { disk: arrived, handedOver } = await receiving
+    await handedOver
+    const moved = await connect(writing, `app-${images++}`, await SqliteDisk.open(arrived))
+    await transact(moved, 2)
+    const to = world.mark()
+    await db.close()
+    await moved.close()
+
+    const [releasedAt, ownedAt] = [at.get('here released')!, at.get('there owner')!]
+    expect(ownedAt).toBeGreaterThan(releasedAt)
+    const random = seededRandom(seed)
+    const seen = { here: 0, 'here, by its journal': 0, nowhere: 0, there: 0 }
+    for (const { at, images } of world.wrecks(kind, { random, perPoint: 3, from, to })) {
+      const image = storageOf(images.get('here')!)
+      const opened = await SqliteDisk.open(image).catch(errorCode)
+      if (opened instanceof SqliteDisk) {
+        expect(at, 'what was given away does not open').toBeLessThan(releasedAt)
+        expect(await transactionsOn(opened), `at event ${at}`).toBe(1)
+        seen.here++
+        continue
+      }
+      expect(opened).toBe('NOT_OWNER')
+      if (at < releasedAt) {
+        expect(await transactionsOn(await SqliteDisk.open(image, { takeBack: true })), `at event ${at}`).toBe(1)
+        seen['here, by its journal']++
+      } else if (at < ownedAt) seen.nowhere++
+      else {
+        const there = await SqliteDisk.open(storageOf(images.get('there')!))
+        expect(await transactionsOn(there), `at event ${at}`).toBeGreaterThanOrEqual(at === to ? 2 : 1)
+        seen.there++
+      }
+    }
+    // Between the two words both sides wait for each other, by their journals.
+    expect(Math.min(...Object.values(seen)), JSON.stringify(seen)).toBeGreaterThan(0)
+    await here.close()
+    await there.close()
   }, 60_000)
 })

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { SqliteDisk } from '../../../src/adapters/sqlite/sqlite-disk.ts'
 import { moveAway, swap } from '../../../src/adapters/sqlite/swap.ts'
 import { migrateLive } from '../../../src/migration/migrate-live.ts'
@@ -136,6 +136,63 @@ describe('a database that is in use', () => {
     await db.run('INSERT INTO t VALUES (2)')
     await moving
     expect(await db.run('SELECT count(*) FROM t')).toEqual([[2]])
+  })
+
+  it.each(['before it moves', 'when it is about to be handed over'])(
+    'stays where it is when it is aborted while a transaction is under way %s, and everybody goes on',
+    async (when) => {
+      const from = new MemoryStorage(SIZE)
+      const disk = await SqliteDisk.open(from)
+      const db = await connect(await startSqlite('asyncify'), 'app.db', disk)
+      const other = await connect(await startSqlite('asyncify'), 'app.db', disk)
+      await db.run('CREATE TABLE t (x)')
+      const begin = () => db.run('BEGIN IMMEDIATE; INSERT INTO t VALUES (1)')
+      let tellBegun = () => {}
+      const begun = new Promise<void>((resolve) => {
+        tellBegun = resolve
+      })
+      const destination = new (class extends Later {
+        override async flush(): Promise<void> {
+          await begun
+          await super.flush()
+        }
+      })()
+      if (when === 'before it moves') await begin()
+      const stop = new AbortController()
+      const moving = swap(disk, destination, { signal: stop.signal }).catch((error: unknown) => error)
+      if (when !== 'before it moves') {
+        await vi.waitUntil(() => disk.provider !== from)
+        await begin()
+      }
+      tellBegun()
+      // It waits for the end of the transaction.
+      await vi.waitUntil(() => disk.locks.isPaused)
+      stop.abort()
+      expect(await moving).toMatchObject({ code: 'ABORTED' })
+      await db.run('COMMIT')
+      await other.run('INSERT INTO t VALUES (2)')
+      expect(disk.provider).toBe(from)
+      expect((await SqliteDisk.open(from)).databaseBytes).toBeGreaterThan(0)
+    },
+  )
+
+  it('resolves also when the destination cannot say that it has it, and says that the origin is still needed', async () => {
+    const disk = await SqliteDisk.open(new MemoryStorage(SIZE))
+    const db = await connect(await startSqlite('asyncify'), 'app.db', disk)
+    await db.run('CREATE TABLE t (x); INSERT INTO t VALUES (1)')
+    const inside = new MemoryStorage(SIZE)
+    const broken: FlakyStorage = new FlakyStorage(inside, ({ operation }) =>
+      operation !== 'read' && disk.provider === broken ? {} : undefined,
+    )
+    const { origin, doubt } = await swap(disk, broken)
+    expect(doubt).toMatchObject({ code: 'WRITE_FAILED' })
+    expect(disk.provider).toBe(broken)
+    await expect(SqliteDisk.open(inside)).rejects.toMatchObject({ code: 'IN_DOUBT' })
+    broken.plan = undefined
+    await db.run('INSERT INTO t VALUES (2)')
+    expect((await SqliteDisk.open(inside)).isHere).toBe(true)
+    await expect(SqliteDisk.open(origin)).rejects.toMatchObject({ code: 'NOT_OWNER' })
+    expect((await swap(disk, new MemoryStorage(SIZE))).doubt).toBe(undefined)
   })
 
   it('does not move to a storage of another size', async () => {
