@@ -60,9 +60,9 @@ export class DestinationSide {
     return this.#isOwner || (this.#arriving?.isOwner ?? false)
   }
 
-  /** Whether it is this side's, and nothing is missing. */
+  /** Whether it is this side's, and needs the other no more. */
   get isWhole(): boolean {
-    return this.isOwner && this.#disk?.cache.missingBlocks === 0
+    return this.#isSilo ? this.#isOwner : (this.#arriving?.isWhole ?? false)
   }
 
   /** Whether there is something at the destination by now. */

@@ -1,6 +1,6 @@
 import { Bitfield } from '../bitfield/bitfield.ts'
 import { StorageError } from '../errors/storage-error.ts'
-import { complete, settle, takeOver } from '../migration/journal/ownership.ts'
+import { complete, type Ownership, settle, takeOver } from '../migration/journal/ownership.ts'
 import { Lockable } from '../modules/lockable.ts'
 import { createWaitingCache, type WaitingCache } from '../modules/waiting-cache.ts'
 import type { Connection } from '../protocol/connection.ts'
@@ -108,6 +108,12 @@ export class ArrivingDisk implements SessionDisk {
     return this.#isOwner
   }
 
+  /** Whether it is this side's and needs its source no more, which is recorded. */
+  get isWhole(): boolean {
+    const ownership = this.#journal?.ownership
+    return ownership?.state === 'owner' && !ownership.missing
+  }
+
   get handedOver(): Promise<Uint8Array | undefined> {
     return this.#owned.promise
   }
@@ -145,9 +151,9 @@ export class ArrivingDisk implements SessionDisk {
   }
 
   /**
-   * Makes the disk this side's without the last word of a source that is gone for good, and records that it was so. Only where everything is here. Should
-   * the source live and own the disk, both stop writing when they meet.
-   * @throws StorageError `VERIFY_FAILED` while blocks are missing, `NOT_OWNER` for a disk that is this side's or was given on
+   * Makes the disk this side's, or whole, without the last word of a source that is gone for good, and records that it was so. Only where everything is
+   * here. Should the source live and own the disk, both stop writing when they meet.
+   * @throws StorageError `VERIFY_FAILED` while blocks are missing, `NOT_OWNER` for a disk that is whole and this side's, or was given on
    */
   takeOver(): Promise<void> {
     return this.inTurn(async () => {
@@ -158,8 +164,7 @@ export class ArrivingDisk implements SessionDisk {
       const next = takeOver(ownership)
       await this.#face?.end()
       this.#connection?.rw.fail(new StorageError('IN_DOUBT', 'The disk was taken over without its source.'))
-      await this.journal.become(next)
-      this.own()
+      await this.#becomeWhole(next)
     })
   }
 
@@ -215,17 +220,22 @@ export class ArrivingDisk implements SessionDisk {
 
   /** All blocks are here: looks whether they are right, and records it. @throws StorageError `VERIFY_FAILED` */
   async complete(root: Uint8Array | undefined, { rw }: Connection): Promise<void> {
-    const { journal, cache } = this
+    const { journal } = this
     const { digests } = journal
     if (root)
       await settleRest(digests, root, (first, count) => askDigests(rw, this.#dev, { level: 'leaves', first, count }))
-    await cache.remote.flush()
+    await this.#becomeWhole(complete(journal.ownership!, root ? { root: digestText(root) } : {}))
+  }
+
+  async #becomeWhole(next: Ownership): Promise<void> {
+    await this.cache.remote.flush()
     // First: as long as blocks count as missing, one that is forgotten would be fetched again, over what was written.
-    await journal.become(complete(journal.ownership!, root ? { root: digestText(root) } : {}))
+    await this.journal.become(next)
     try {
-      await this.#settle()
+      if (next.settling) await this.#settle()
     } finally {
       // Also when what is known could not be put right, which the record says.
+      this.own()
       this.finish()
     }
   }
@@ -328,7 +338,7 @@ export class ArrivingDisk implements SessionDisk {
   }
 
   get #isDone(): boolean {
-    return this.#isOpen && this.cache.missingBlocks === 0
+    return this.#isOpen && this.isWhole
   }
 
   #lost(connection: Connection, reason: unknown): void {

@@ -65,7 +65,7 @@ async function giveUp(
   await peers.close()
   if (side.connection) await part(side.connection, cause)
   if (side.isOwner)
-    return remarked(cause, 'the disk belongs to this side, and the other still has blocks of it: pull --resume')
+    return remarked(cause, 'the disk belongs to this side, and is not whole without the other: pull --resume')
   const isLeftBehind = side.hasPlace && to.kind === 'file'
   return isLeftBehind
     ? incomplete(cause, addressText(to), 'go on with pull --resume, or give it up with --discard')
