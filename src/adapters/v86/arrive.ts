@@ -55,9 +55,12 @@ export interface Arrival {
   readonly disk: V86Disk
   /** Disk, memory and state, and how far each is. */
   readonly parts: readonly ReceivedDisk[]
-  /** Resolves when the machine is this side's and its guest goes on, unless its user had stopped it. Rejects when the peer was lost before: the guest goes on there; with `IN_DOUBT` only the peer can tell. */
+  /**
+   * Resolves when the machine is this side's and its guest goes on, unless its user had stopped it. Rejects when the peer was lost before: the guest goes on
+   * there. With `IN_DOUBT` only the peer can tell, and the machine waits for {@link attach}, after which a new promise stands here.
+   */
   readonly running: Promise<void>
-  /** Goes on over another connection after one was lost. */
+  /** Goes on over another connection, over which the peer tells again, after one was lost. @throws StorageError `NOT_OWNER` for a machine that did not come, `PEER_LOST` */
   attach(connection: Connection): Promise<void>
 }
 
@@ -76,14 +79,19 @@ export async function arrive(options: ArriveOptions): Promise<Arrival> {
   const received = await receiving
   const [disk] = received.disks
   machine.disk.attach(disk!.disk)
-  const running = machine.takeUp(received)
-  running.catch(() => {}) // Heard by whoever waits for it.
+  machine.takeUp(received)
   return {
     emulator: machine.emulator,
     disk: machine.disk,
     parts: received.disks,
-    running,
-    attach: (connection) => received.attach(connection),
+    get running() {
+      return machine.running
+    },
+    attach: async (connection) => {
+      if (machine.gone) throw machine.gone
+      await received.attach(connection)
+      machine.takeUp(received)
+    },
   }
 }
 
@@ -105,7 +113,13 @@ class ArrivingMachine {
   readonly #cpu: V86Cpu
   /** Until it is this side's. */
   readonly #hold: GuestHold
-  #state: MemoryStorage | undefined
+  /** Set when it does not come. */
+  gone: StorageError | undefined
+  /** Resolves when the guest runs. */
+  running!: Promise<void>
+  /** Whose the machine is: not asked yet, asked, not to be told before another connection, told. */
+  #state: 'coming' | 'awaited' | 'in doubt' | 'over' = 'coming'
+  #devices: MemoryStorage | undefined
   #isRestored = false
 
   private constructor(emulator: V86Machine, cpu: V86Cpu, disk: V86Disk, hold: GuestHold) {
@@ -147,15 +161,24 @@ class ArrivingMachine {
     })
   }
 
-  /** Runs the guest once it is this side's. */
-  async takeUp(received: ReceivedGroup): Promise<void> {
+  /** Runs the guest once it is this side's; again after it was in doubt whether it is. */
+  takeUp(received: ReceivedGroup): void {
+    if (this.#state === 'awaited' || this.#state === 'over') return
+    this.#state = 'awaited'
+    this.running = this.#takeUp(received)
+    this.running.catch(() => {}) // Heard by whoever waits for it.
+  }
+
+  async #takeUp(received: ReceivedGroup): Promise<void> {
     try {
       await received.handedOver
       if (!this.#isRestored) await this.#restore()
     } catch (error) {
-      if (errorCode(error) !== 'IN_DOUBT') this.giveUp()
+      if (errorCode(error) === 'IN_DOUBT') this.#state = 'in doubt'
+      else this.giveUp()
       throw error
     }
+    this.#state = 'over'
     await this.#hold.release()
     if (!this.#hold.runs) return
     // Whoever hears it measures the pause with it; nothing depends on it.
@@ -164,7 +187,9 @@ class ArrivingMachine {
 
   /** The machine does not come. */
   giveUp(): void {
-    this.#hold.retire(new StorageError('NOT_OWNER', 'This machine did not come; it runs where it was.'))
+    this.#state = 'over'
+    this.gone = new StorageError('NOT_OWNER', 'This machine did not come; it runs where it was.')
+    this.#hold.retire(this.gone)
   }
 
   #place(offer: OfferedDisk, index: number): StorageProvider {
@@ -175,14 +200,14 @@ class ArrivingMachine {
       return new V86Memory(this.#cpu, () => this.emulator.is_running())
     }
     checkStateSize(offer.size)
-    this.#state = new MemoryStorage(offer.size)
-    return this.#state
+    this.#devices = new MemoryStorage(offer.size)
+    return this.#devices
   }
 
   /** All parts are here, and equal to those of the source, which waits for this before it gives the machine away. */
   async #restore(): Promise<void> {
-    const image = new Uint8Array(this.#state!.size)
-    this.#state!.readAtSync(image, 0)
+    const image = new Uint8Array(this.#devices!.size)
+    this.#devices!.readAtSync(image, 0)
     await restoreWithoutMemory(this.emulator, this.#cpu, pickUp(image))
     this.#isRestored = true
   }

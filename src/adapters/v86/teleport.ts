@@ -2,7 +2,7 @@ import { systemClock } from '../../async/clock.ts'
 import { DeviceGroup } from '../../devices/device-group.ts'
 import type { DiskJournal } from '../../devices/disk-journal.ts'
 import type { SendGroupOptions, SentGroup } from '../../devices/group-options.ts'
-import { StorageError } from '../../errors/storage-error.ts'
+import { errorCode, StorageError } from '../../errors/storage-error.ts'
 import type { MigrationStrategy } from '../../migration/live-options.ts'
 import type { BlockStateReader, MigrationProgress } from '../../migration/progress.ts'
 import type { Connection } from '../../protocol/connection.ts'
@@ -58,8 +58,14 @@ export interface Teleported {
   readonly rounds: number
   /** Of all parts, repetitions and zeroes included. */
   readonly bytesMoved: number
-  /** Whether the other side has said that it owns the machine; if not, tell it again over another connection, to which it attaches. */
+  /** Whether the other side has said that it owns the machine and needs this one no more. */
   readonly acknowledged: boolean
+  /** Why blocks of the disk that were to follow have not; see {@link tellAgain}. */
+  readonly reason?: unknown
+  /**
+   * Tells a side that has not acknowledged again that the machine is its own, and gives it what it lacks, over another connection, to which it attaches; until
+   * then it may wait for that word. May be called until it resolves. @throws as `DeviceGroup.send`
+   */
   tellAgain(connection: Connection): Promise<void>
 }
 
@@ -99,17 +105,25 @@ export async function teleport(options: TeleportOptions): Promise<Teleported> {
   let hold: GuestHold | undefined
   let runs = false
   let stoppedAt = 0
+  let readyAt = 0
   let runsThere: (at: number) => void
   const running = new Promise<number>((resolve) => {
     runsThere = resolve
   })
-  const how = sendOptions(options)
+  const { signal, ...how } = sendOptions(options)
+  const passed = MACHINE_PARTS.map(() => ({ rounds: 0, bytesMoved: 0 }))
   onPhase?.('moving')
-  let sent: SentGroup
+  let sent: SentGroup | undefined
+  let reason: unknown
   try {
     sent = await group.send({
       ...how,
+      ...(signal ? { signal } : {}),
       connection,
+      progressHandler: (index, progress, blocks) => {
+        passed[index] = { rounds: progress.round, bytesMoved: progress.bytesMoved }
+        how.progressHandler?.(index, progress, blocks)
+      },
       lockerHandler: async () => {
         onPhase?.('stopped')
         stoppedAt = clock.now()
@@ -124,38 +138,41 @@ export async function teleport(options: TeleportOptions): Promise<Teleported> {
         onPhase?.('moving')
       },
       // Only a machine that has been put together there is given away.
-      handOver: () => {
+      handOver: async () => {
         runs = hold!.runs
-        return group.sendMessage(encodeWord(runs ? 'restore running' : 'restore'))
+        await group.sendMessage(encodeWord(runs ? 'restore running' : 'restore'))
+        readyAt = clock.now()
       },
       messageHandler: (message) => {
         if (decodeWord(message) === 'runs') runsThere(clock.now())
       },
     })
   } catch (error) {
-    // Not let go: it was given away, or perhaps was.
-    hold?.retire(
-      group.isReleased ? movedAway() : new StorageError('IN_DOUBT', 'This machine may have been moved away.'),
-    )
-    throw error
+    if (!group.isReleased || errorCode(error) === 'IN_DOUBT') {
+      // Not let go: it was given away, or perhaps was.
+      hold?.retire(new StorageError('IN_DOUBT', 'This machine may have been moved away.'))
+      throw error
+    }
+    // It runs there; what follows can be sent again.
+    reason = error
   }
-  hold!.retire(movedAway())
+  hold!.retire(new StorageError('NOT_OWNER', 'This machine was moved away; it runs elsewhere.'))
   onPhase?.('released')
   const runsAt = runs ? await Promise.race([running, connection.rw.ended.then(() => undefined)]) : undefined
+  const parts = sent?.disks ?? passed
   return {
     pauseMs: runsAt === undefined ? undefined : runsAt - stoppedAt,
-    stoppedMs: sent.pauseMs,
-    rounds: Math.max(...sent.disks.map(({ rounds }) => rounds)),
-    bytesMoved: sent.disks.reduce((bytes, { bytesMoved }) => bytes + bytesMoved, 0),
-    acknowledged: sent.acknowledged,
+    stoppedMs: sent?.pauseMs ?? readyAt - stoppedAt,
+    rounds: Math.max(...parts.map(({ rounds }) => rounds)),
+    bytesMoved: parts.reduce((bytes, { bytesMoved }) => bytes + bytesMoved, 0),
+    acknowledged: sent?.acknowledged ?? false,
+    ...(reason === undefined ? {} : { reason }),
     tellAgain: async (connection) => {
-      await group.send({ ...how, connection })
+      const { acknowledged } = await group.send({ ...how, connection })
+      if (!acknowledged)
+        throw new StorageError('PEER_LOST', 'The other side has not said that it needs this one no more.')
     },
   }
-}
-
-function movedAway(): StorageError {
-  return new StorageError('NOT_OWNER', 'This machine was moved away; it runs elsewhere.')
 }
 
 function sendOptions({

@@ -140,9 +140,12 @@ test('a machine on its way runs once it has come, whoever runs it before', { tim
 test('a machine that did not come never runs', { timeout: 60_000 }, async () => {
   const here = await room.start()
   const link = await room.connect()
-  const moved = room.move(here, link, { near: { onPhase: (phase) => phase === 'moving' && link.sever() } })
+  const moved = room.move(here, link, { near: { onPhase: (phase) => phase === 'stopped' && link.sever() } })
   await expect(moved.teleported).rejects.toMatchObject({ code: 'PEER_LOST' })
   await expect(moved.arrival.then(({ running }) => running)).rejects.toMatchObject({ code: 'PEER_LOST' })
-  if (moved.guest) await expect(moved.guest.emulator.run()).rejects.toMatchObject({ code: 'NOT_OWNER' })
+  const arrival = await moved.arrival
+  const again = await room.connect()
+  await expect(arrival.attach(again.far)).rejects.toMatchObject({ code: 'NOT_OWNER' })
+  await expect(moved.guest!.emulator.run()).rejects.toMatchObject({ code: 'NOT_OWNER' })
   await here.says(5)
 })

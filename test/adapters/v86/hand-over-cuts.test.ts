@@ -1,0 +1,126 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { GROUP_RECORD_BYTES } from '../../../src/devices/group-record.ts'
+import { MemoryStorage } from '../../../src/sources/memory.ts'
+import { type CountingMachine, isCount, MachineRoom, type Move } from './counting-machines.ts'
+
+const room = new MachineRoom()
+afterEach(() => room.end())
+
+/** Cuts the link when it is decided that the machine is given away, before the other side hears of it. */
+function recordThat(cuts: () => void): MemoryStorage {
+  const record = new MemoryStorage(GROUP_RECORD_BYTES)
+  const flush = record.flush.bind(record)
+  record.flush = async () => {
+    await flush()
+    cuts()
+  }
+  return record
+}
+
+async function expectGone(here: CountingMachine, { guest }: Move): Promise<void> {
+  await guest!.says(10)
+  expect(await here.isCounting(guest)).toBe(false)
+  expect(here.emulator.is_running()).toBe(false)
+  await expect(here.emulator.run()).rejects.toMatchObject({ code: 'NOT_OWNER' })
+  expect(isCount([...here.said, ...guest!.said])).toBe(true)
+}
+
+describe('a machine that was given away when the link was cut', { timeout: 60_000 }, () => {
+  test('runs nowhere before the two have talked again, then there, and once', async () => {
+    const here = await room.start()
+    const link = await room.connect()
+    const moved = room.move(here, link, { near: { record: recordThat(link.sever) } })
+    const gone = await moved.teleported
+    expect(gone).toMatchObject({ acknowledged: false, pauseMs: undefined })
+    const arrival = await moved.arrival
+    await expect(arrival.running).rejects.toMatchObject({ code: 'IN_DOUBT' })
+    // Waits for what becomes of it.
+    const asked = moved.guest!.emulator.run()
+    expect(await moved.guest!.isCounting()).toBe(false)
+    expect(await here.isCounting()).toBe(false)
+
+    const cut = await room.connect()
+    const lost = Promise.allSettled([gone.tellAgain(cut.near), arrival.attach(cut.far)])
+    cut.sever()
+    expect((await lost).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    await expect(arrival.running).rejects.toMatchObject({ code: 'IN_DOUBT' })
+
+    const again = await room.connect()
+    let runs = 0
+    moved.guest!.emulator.add_listener('emulator-started', () => runs++)
+    await Promise.all([gone.tellAgain(again.near), arrival.attach(again.far)])
+    await arrival.running
+    await asked
+    await expectGone(here, moved)
+    expect(runs).toBe(1)
+
+    // Who is told once more changes nothing.
+    const more = await room.connect()
+    await Promise.all([gone.tellAgain(more.near), arrival.attach(more.far)])
+    await arrival.running
+    await expectGone(here, moved)
+    expect(runs).toBe(1)
+  })
+
+  test('runs there at once when it waits for another link', async () => {
+    const here = await room.start()
+    const link = await room.connect()
+    const moved = room.move(here, link, { near: { record: recordThat(link.sever) }, far: { reconnectMs: 30_000 } })
+    const gone = await moved.teleported
+    const { attach, running } = await moved.arrival
+    const again = await room.connect()
+    await Promise.all([gone.tellAgain(again.near), attach(again.far), running])
+    await expectGone(here, moved)
+  })
+
+  test('runs there when only the answer was lost', async () => {
+    const here = await room.start()
+    const link = await room.connect()
+    const moved = room.move(here, link, {
+      onMade: ({ emulator }) => {
+        const run = emulator.run.bind(emulator)
+        emulator.run = () => {
+          link.sever()
+          return run()
+        }
+      },
+    })
+    const gone = await moved.teleported
+    expect(gone.pauseMs).toBeUndefined()
+    const arrival = await moved.arrival
+    await arrival.running
+    await expectGone(here, moved)
+    const again = await room.connect()
+    await Promise.all([gone.tellAgain(again.near), arrival.attach(again.far)])
+    await expectGone(here, moved)
+  })
+
+  test('gets the rest of its disk over another one', async () => {
+    const storage = new MemoryStorage(2 ** 20)
+    storage.writeAtSync(new Uint8Array(2 ** 20).fill(7), 0)
+    const here = await room.start(storage)
+    const link = await room.connect()
+    const moved = room.move(here, link, {
+      near: { strategy: 'post-copy', concurrency: 1 },
+      onMade: ({ emulator }) => {
+        const run = emulator.run.bind(emulator)
+        emulator.run = () => {
+          link.sever()
+          return run()
+        }
+      },
+    })
+    const gone = await moved.teleported
+    expect(gone).toMatchObject({ acknowledged: false, reason: { code: 'PEER_LOST' } })
+    const arrival = await moved.arrival
+    await arrival.running
+    const [disk] = arrival.parts
+    expect(disk!.cache.missingBlocks).toBeGreaterThan(0)
+    const again = await room.connect()
+    await Promise.all([gone.tellAgain(again.near), arrival.attach(again.far)])
+    await disk!.whole
+    const read = await new Promise<Uint8Array>((resolve) => arrival.disk.get(2 ** 20 - 512, 512, resolve))
+    expect(read).toEqual(new Uint8Array(512).fill(7))
+    await expectGone(here, moved)
+  })
+})
