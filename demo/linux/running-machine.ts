@@ -1,8 +1,8 @@
 import type { V86 } from 'v86'
 import { errorCode } from '../../src/errors/storage-error.ts'
 import { encodeError } from '../../src/errors/wire.ts'
-import { createInvitation } from '../../src/transports/pairing/invitation.ts'
-import { teleport, type V86Disk } from '../../src/v86.ts'
+import { createInvitation, type Invitation } from '../../src/transports/pairing/invitation.ts'
+import { type Teleported, teleport, type V86Disk } from '../../src/v86.ts'
 import { HOLDS_DATA } from '../block-byte.ts'
 import { formatBytes } from '../format.ts'
 import type { Statement } from '../mover/sentences.ts'
@@ -12,6 +12,7 @@ import { part } from '../travel/stage.ts'
 import { connectMachines } from './connect-machines.ts'
 import { MACHINE_VERSION } from './machine.ts'
 import type { MachineView, MappedPart } from './machine-view.ts'
+import { meetAgain, meetingAfter } from './meet-again.ts'
 import { leftFor, MACHINE, stayed } from './sentences.ts'
 
 const HTML = `
@@ -70,6 +71,7 @@ export class RunningMachine {
         onMet: () => this.#view.say(MACHINE.proving),
       })
       this.#pullThePlug = pullThePlug
+      const meeting = await meetingAfter(invitation, connection)
       this.#enter('moving')
       const moved = { disk: 0, memory: 0 }
       const outcome = await teleport({
@@ -92,19 +94,35 @@ export class RunningMachine {
       })
       void connection.close()
       this.#view.showScreen('off')
+      if (!outcome.acknowledged) await this.#tellAgain(outcome, meeting)
       this.#view.say(leftFor(outcome))
       this.#enter('gone')
     } catch (error) {
       const why: unknown = errorCode(error) === 'ABORTED' && signal.aborted ? signal.reason : undefined
       if (why === 'withdrawn' || why === 'expired') this.#view.say(MACHINE[why])
-      else this.#view.say(stayed(encodeError(error)))
-      const isInDoubt = errorCode(error) === 'IN_DOUBT'
-      if (isInDoubt) this.#view.showScreen('off')
-      this.#enter(isInDoubt ? 'gone' : 'here')
+      else this.#view.say(stayed(encodeError(error), emulator.is_running()))
+      this.#enter('here')
     }
   }
 
-  #enter(state: 'here' | 'waiting' | 'moving' | 'gone'): void {
+  /** Until the other side has said that it has the machine it may wait for the word of this one. */
+  async #tellAgain(outcome: Teleported, meeting: Invitation): Promise<void> {
+    this.#view.say(MACHINE.unheard)
+    this.#enter('telling')
+    const { signal } = new AbortController()
+    for (;;) {
+      const { connection } = await meetAgain({ meeting, as: 'host', signal })
+      try {
+        return await outcome.tellAgain(connection)
+      } catch {
+        // Lost once more.
+      } finally {
+        void connection.close()
+      }
+    }
+  }
+
+  #enter(state: 'here' | 'waiting' | 'moving' | 'telling' | 'gone'): void {
     part(this.#panel, 'move').hidden = state !== 'here'
     part(this.#panel, 'invitation').hidden = state !== 'waiting'
     part(this.#panel, 'withdraw').hidden = state !== 'waiting'

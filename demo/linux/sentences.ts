@@ -30,6 +30,10 @@ export const MACHINE = {
     'What it writes meanwhile is noticed and sent again.',
   ),
   stopped: running('Stopped for a blink: the last differences cross.', ''),
+  unheard: running(
+    'The machine was given away, and the connection ended before the other side said that it has it. Looking for the other side.',
+    'Keep this page open until it is found: the machine may wait there for the word of this page. It never runs here again.',
+  ),
   withdrawn: {
     tone: 'stopped',
     sentence: 'The link is withdrawn. The machine runs on here.',
@@ -48,6 +52,10 @@ export const MACHINE = {
     sentence: 'The machine runs here now, in the middle of whatever it was doing.',
     detail: 'It can be moved on, or back. The other side says how long it stood still.',
   },
+  inDoubt: running(
+    'The connection ended in the moment of the hand-over: only the other side can tell whose the machine is. Looking for it.',
+    'It runs here once both pages have met, if it was given away. If it runs on over there, it was not: ask for a new link.',
+  ),
   damaged: {
     tone: 'failed',
     sentence: 'This link is damaged: its secret is incomplete.',
@@ -82,18 +90,10 @@ export function leftFor({
 }
 
 /** The move ended early, at the side that has the machine. */
-export function stayed({ code, message }: WireError): Statement {
-  if (code === 'IN_DOUBT') {
-    return {
-      tone: 'failed',
-      sentence:
-        'The connection ended in the moment of the hand-over: the other side may have the machine, so it stands still here.',
-      detail:
-        'Look whether it runs over there. Its disk is kept in this browser as it was, until another machine is started here.',
-    }
-  }
+export function stayed({ code, message }: WireError, isRunning: boolean): Statement {
   const what = code === 'UNAUTHORIZED' ? 'Somebody answered who does not have the secret of your link.' : message
-  return { tone: 'stopped', sentence: `${what} The machine runs on here.`, detail: code ?? '' }
+  const how = isRunning ? 'runs on' : 'stands still'
+  return { tone: 'stopped', sentence: `${what} The machine ${how} here.`, detail: code ?? '' }
 }
 
 /** It ended early, at the side that was to get it. */

@@ -1,15 +1,18 @@
 import type { V86 } from 'v86'
 import { systemClock } from '../../src/async/clock.ts'
-import { StorageError } from '../../src/errors/storage-error.ts'
+import { errorCode, StorageError } from '../../src/errors/storage-error.ts'
 import { encodeError } from '../../src/errors/wire.ts'
+import type { Connection } from '../../src/protocol/connection.ts'
 import type { Invitation } from '../../src/transports/pairing/invitation.ts'
-import { arrive } from '../../src/v86.ts'
+import { ROOM_MS } from '../../src/transports/pairing/limits.ts'
+import { type Arrival, arrive } from '../../src/v86.ts'
 import { DIRTY, HOLDS_DATA, MOVED } from '../block-byte.ts'
 import { formatBytes } from '../format.ts'
 import { part, pictureInterval } from '../travel/stage.ts'
 import { connectMachines } from './connect-machines.ts'
 import { MACHINE_VERSION, MEMORY_BYTES, makeMachine, makePlace, VGA_MEMORY_BYTES } from './machine.ts'
 import { MachineView } from './machine-view.ts'
+import { meetAgain, meetingAfter } from './meet-again.ts'
 import { RunningMachine } from './running-machine.ts'
 import { MACHINE, notArrived } from './sentences.ts'
 
@@ -24,6 +27,12 @@ const LARGEST_DISK_BYTES = 2 ** 30
 /** What arrives, for its map: which of its blocks are here. */
 interface Arriving {
   readonly cache: { readonly numBlocks: number; isPresent(block: number): boolean }
+}
+
+/** A connection, and where its two sides meet when it is lost. */
+interface Met {
+  readonly connection: Connection
+  readonly meeting: Invitation
 }
 
 /** The side that gets a machine. */
@@ -61,6 +70,7 @@ export class Visit {
       })
       this.#view.plug.hidden = false
       this.#view.plug.addEventListener('click', pullThePlug)
+      const meeting = await meetingAfter(this.#invitation, connection)
       this.#view.say(MACHINE.agreeing)
       const arrival = await arrive({
         connection,
@@ -80,14 +90,43 @@ export class Visit {
       this.#view.say(MACHINE.coming)
       const [disk, memory] = arrival.parts
       void this.#showAllTheTime({ disk: disk!, memory: memory! }, over.signal)
-      await arrival.running
+      const told = await this.#untilRunning(arrival, { connection, meeting })
       this.#view.plug.hidden = true
+      void this.#answerAgain(arrival, { connection: told, meeting })
       new RunningMachine(this.#panel, this.#view, { emulator: emulator!, disk: arrival.disk }, MACHINE.arrived)
     } catch (error) {
       this.#view.plug.hidden = true
       this.#view.say(notArrived(encodeError(error)))
     } finally {
       over.abort()
+    }
+  }
+
+  /** Resolves when the machine runs here, with the connection over which it was said whose it is. */
+  async #untilRunning(arrival: Arrival, { connection, meeting }: Met): Promise<Connection> {
+    const { signal } = new AbortController()
+    for (let last = connection; ; ) {
+      try {
+        await arrival.running
+        return last
+      } catch (error) {
+        if (errorCode(error) !== 'IN_DOUBT') throw error
+      }
+      this.#view.plug.hidden = true
+      this.#view.say(MACHINE.inDoubt)
+      last = (await meetAgain({ meeting, as: 'guest', signal })).connection
+      await arrival.attach(last).catch(() => {}) // Lost once more: it is in doubt as before.
+    }
+  }
+
+  /** A side whose connection was lost before it heard that the machine is here looks for this one; for as long as its room is kept. */
+  async #answerAgain(arrival: Arrival, { connection, meeting }: Met): Promise<void> {
+    if ((await connection.rw.ended) === undefined) return
+    try {
+      const signal = AbortSignal.timeout(ROOM_MS)
+      await arrival.attach((await meetAgain({ meeting, as: 'guest', signal })).connection)
+    } catch {
+      // Nobody asks, or no more: the machine is here either way.
     }
   }
 
