@@ -92,6 +92,12 @@ describe.each(KINDS)('a disk in %s', (kind) => {
     expect(await inPage().writeLarge(kind, name)).toBe(true)
     expect(await inPage().delete(kind, name)).toBe('none')
   })
+
+  it('of a guest gets all that the guest has written when the page is left in the same turn', async () => {
+    expect(await inPage().open(kind, name)).toBe('none')
+    const all = { writes: 40, flushes: 1, held: 40 }
+    expect(await inPage().leaveWhileWriting(name, 40)).toEqual(all)
+  })
 })
 
 describe('a full quota', () => {

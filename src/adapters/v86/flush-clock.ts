@@ -1,26 +1,35 @@
 import { type Clock, systemClock } from '../../async/clock.ts'
 import { FLUSH_MS } from './limits.ts'
 
+/** What a {@link FlushClock} does. */
+export interface FlushWork {
+  /** Makes durable what was written so far, and tells whether it could. */
+  flush(): Promise<boolean>
+  /** Sends off what waits, within this turn: there may be no other. */
+  hurry(): void
+}
+
 /**
- * Flushes a while after something was written, and at once when the page is about to go: the flushes that a guest asks for end in the emulator.
- * What fails is told to whoever asked, and tried again with the next write.
+ * Flushes a while after something was written, and at once when the page is about to go: the flushes that a guest asks for end in the emulator. What could
+ * not be flushed is tried again after the same while.
  */
 export class FlushClock {
-  readonly #flush: () => Promise<void>
+  readonly #work: FlushWork
   readonly #clock: Clock
   readonly #stop = new AbortController()
   #isDue = false
   #isWaiting = false
+  #isFlushing = false
 
-  /** `flush` deals with its failures itself. */
-  constructor(flush: () => Promise<void>, clock: Clock = systemClock) {
-    this.#flush = flush
+  constructor(work: FlushWork, clock: Clock = systemClock) {
+    this.#work = work
     this.#clock = clock
-    const { signal } = this.#stop
-    const hurry = () => void this.#now()
+    // Before the storages hear of it: one gives its file back then.
+    const how = { signal: this.#stop.signal, capture: true }
     // Absent in Node. A page that is hidden may be frozen or discarded without another word.
-    globalThis.addEventListener?.('pagehide', hurry, { signal })
-    globalThis.document?.addEventListener('visibilitychange', hurry, { signal })
+    globalThis.addEventListener?.('pagehide', () => this.#leave(), how)
+    const { document } = globalThis
+    document?.addEventListener('visibilitychange', () => document.hidden && this.#leave(), how)
   }
 
   /** Something was written. */
@@ -35,20 +44,25 @@ export class FlushClock {
 
   async #wait(): Promise<void> {
     this.#isWaiting = true
-    try {
-      await this.#clock.sleep(FLUSH_MS, this.#stop.signal)
-      await this.#now()
-    } catch {
+    const { signal } = this.#stop
+    while (this.#isDue && !signal.aborted) {
       // Ended: whoever ends it flushes if need be.
-    } finally {
-      this.#isWaiting = false
+      await this.#clock.sleep(FLUSH_MS, signal).catch(() => {})
+      if (!signal.aborted) await this.#flush()
     }
-    if (this.#isDue && !this.#stop.signal.aborted) void this.#wait()
+    this.#isWaiting = false
   }
 
-  async #now(): Promise<void> {
-    if (!this.#isDue) return
+  #leave(): void {
+    if (!this.#isDue && !this.#isFlushing) return
+    this.#work.hurry()
+    void this.#flush()
+  }
+
+  async #flush(): Promise<void> {
     this.#isDue = false
-    await this.#flush()
+    this.#isFlushing = true
+    if (!(await this.#work.flush())) this.#isDue = true
+    this.#isFlushing = false
   }
 }

@@ -7,6 +7,15 @@ export const SCAN_MS = 1
  */
 export const WRITE_BACK_BYTES = 8 * 2 ** 20
 
+/**
+ * Bytes not stored yet at which a guest is told to be too far ahead, as an error that can stop it. Only writes by PIO get there, which do not wait, to a storage
+ * that has failed or stalled: as much again is half a second of the fastest guest.
+ */
+export const TOO_FAR_AHEAD_BYTES = 4 * WRITE_BACK_BYTES
+
+/** Bytes not stored yet at which a write is refused, and lost if nobody stopped the guest: a page that runs out of memory loses all of them. */
+export const MOST_PENDING_BYTES = 2 * TOO_FAR_AHEAD_BYTES
+
 /** Bytes of neighbouring writes that are stored with one call: what a storage answers a call with costs as much as a few hundred KiB. */
 export const STORED_AT_ONCE_BYTES = 2 ** 20
 

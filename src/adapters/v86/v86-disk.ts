@@ -78,7 +78,7 @@ export class V86Disk {
     this.byteLength = size
     this.#options = options
     this.#generation = options.generation ?? 0
-    this.#flushClock = new FlushClock(() => this.#flushLater(), options.clock)
+    this.#flushClock = new FlushClock({ flush: () => this.#flushLater(), hurry: () => this.#hurry() }, options.clock)
     if ('readAt' in storage) {
       this.#id = options.id ?? crypto.randomUUID()
       this.attach(storage)
@@ -92,10 +92,7 @@ export class V86Disk {
     const { blockSize = BLOCK_BYTES, hooks } = this.#options
     this.#tracker = createDirtyTracker(storage, blockSize, ...(hooks ? [hooks] : []))
     this.#firstSector = undefined
-    this.#writes = new WriteBack(this.#tracker.local, {
-      onError: (error) => this.#tell('error', { error, operation: 'write' }),
-      onStored: () => this.#flushClock.written(),
-    })
+    this.#writes = new WriteBack(this.#tracker.local, (error) => this.#tell('error', { error, operation: 'write' }))
   }
 
   /** What is passed to the emulator as `hda`; its types know no disks but its own. */
@@ -148,7 +145,7 @@ export class V86Disk {
     }
   }
 
-  /** Makes durable what the guest has written so far. */
+  /** Makes durable what the guest has written so far; does not wait for what it writes meanwhile. */
   async flush(): Promise<void> {
     await this.#writes?.settled()
     await this.#tracker?.local.flush()
@@ -201,6 +198,7 @@ export class V86Disk {
       this.#tell('changed', { generation: this.#generation })
     }
     this.#attached(this.#writes).write(start, data, taken)
+    this.#flushClock.written()
   }
 
   /** Of a disk without its storage: zeroes, since what is read before a state is put back is replaced by it. */
@@ -245,14 +243,26 @@ export class V86Disk {
     this.#tell('error', { error, operation: 'restore' })
   }
 
-  async #flushLater(): Promise<void> {
+  async #flushLater(): Promise<boolean> {
+    this.#writes?.retry()
     try {
-      this.#writes?.retry()
-      await this.flush()
-    } catch (error) {
-      // What could not be written was told by itself.
-      if (this.pendingBytes === 0) this.#tell('error', { error, operation: 'flush' })
+      await this.#writes?.settled()
+    } catch {
+      return false // What could not be written was told by itself.
     }
+    try {
+      await this.#tracker?.local.flush()
+      return true
+    } catch (error) {
+      this.#tell('error', { error, operation: 'flush' })
+      return false
+    }
+  }
+
+  /** What is under way when a page goes ends all the same where the storage has been asked for it. */
+  #hurry(): void {
+    this.#writes?.hurry()
+    this.#tracker?.local.flush().catch(() => {}) // Asked again, and told, by whoever waits for what was written.
   }
 
   #tell<Type extends keyof V86DiskEvents>(type: Type, event: V86DiskEvents[Type]): void {

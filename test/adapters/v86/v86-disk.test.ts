@@ -112,6 +112,48 @@ test('what goes wrong is told, can stop the guest, and is mended by trying again
   expect((await reading(disk, 0, 512))[0]).toBe(1)
 })
 
+test('a guest that writes all the time is flushed all the same', async () => {
+  const clock = new VirtualClock()
+  const flaky = new FlakyStorage(new MemoryStorage(SIZE))
+  // Never done before the next write.
+  const disk = new V86Disk(new SlowStorage(flaky, { clock, latencyMs: () => 300 }), { clock })
+  for (let write = 0; write < 100; write++) {
+    disk.set(write * 512, new Uint8Array(512), () => {})
+    await clock.sleep(100)
+    expect(disk.pendingBytes).toBeGreaterThan(0)
+  }
+  expect(flaky.calls.flush).toBeGreaterThanOrEqual(4)
+  await disk.close()
+})
+
+test('what could not be stored is tried again without another write', async () => {
+  const { disk, flaky, clock, errors } = rig()
+  flaky.plan = onCalls('write', { times: 2 })
+  disk.set(0, new Uint8Array(512).fill(1), () => {})
+  await expect(disk.settle()).rejects.toMatchObject({ code: 'WRITE_FAILED' })
+  for (let turn = 0; turn < 3; turn++) {
+    await clock.advance(FLUSH_MS)
+    await disk.settle().catch(() => {}) // Looked at below.
+  }
+  expect(disk.pendingBytes).toBe(0)
+  expect(errors.map(({ operation }) => operation)).toEqual(['write', 'write'])
+  await disk.close()
+})
+
+test('a flush that fails is told, also while more is being written, and tried again', async () => {
+  const { disk, flaky, clock, errors } = rig()
+  flaky.plan = onCalls('flush', { times: 1 })
+  disk.set(0, new Uint8Array(512), () => {})
+  await disk.settle()
+  const advanced = clock.advance(FLUSH_MS)
+  disk.set(0, new Uint8Array(512), () => {})
+  await advanced
+  await vi.waitFor(() => expect(errors.map(({ operation }) => operation)).toEqual(['flush']))
+  await clock.advance(FLUSH_MS)
+  await vi.waitFor(() => expect(flaky.calls.flush).toBe(2))
+  await disk.close()
+})
+
 test('nothing is under way any more when it has settled', async () => {
   const { disk } = rig()
   const events: string[] = []

@@ -1,9 +1,11 @@
+import { V86Disk } from '../../../src/adapters/v86/v86-disk.ts'
 import type { Clock } from '../../../src/async/clock.ts'
 import { seededRandom } from '../../../src/async/random.ts'
 import { errorCode } from '../../../src/errors/storage-error.ts'
 import { IndexedDbStorage } from '../../../src/sources/indexeddb.ts'
 import { OpfsStorage } from '../../../src/sources/opfs.ts'
 import type { StorageProvider } from '../../../src/storage/provider.ts'
+import { StorageWrapper } from '../../../src/storage/wrapper.ts'
 
 /** The two kinds of disks that outlive a page, and the slow form of one. */
 export type DiskKind = 'indexeddb' | 'opfs' | 'opfs-async'
@@ -269,6 +271,30 @@ export const scenarios = {
   /** The page is left for the back/forward cache and comes back. */
   hidePage: async () => {
     dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))
+  },
+  /** A guest's disk is written in many places and the page left in the same turn: how many writes and flushes were asked for by then, and whether all of them end. */
+  leaveWhileWriting: async (name: string, writes: number) => {
+    const asked = { writes: 0, flushes: 0 }
+    class Counted extends StorageWrapper {
+      override writeAt(data: Uint8Array, offset: number) {
+        asked.writes++
+        return this.inner.writeAt(data, offset)
+      }
+      override flush() {
+        asked.flushes++
+        return this.inner.flush()
+      }
+    }
+    const disk = new V86Disk(new Counted(open.get(name)!))
+    for (let write = 0; write < writes; write++) disk.set(write * 4096, pattern(512, write), () => {})
+    dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))
+    const atOnce = { ...asked }
+    await disk.settle()
+    let held = 0
+    for (let write = 0; write < writes; write++) {
+      if (await scenarios.holds(name, write * 4096, 512, write)) held++
+    }
+    return { ...atOnce, held }
   },
   /** Writes 300 MiB in one call to a fresh disk, which must arrive in bounded pieces, and checks a few places. */
   writeLarge: async (kind: DiskKind, name: string) => {
