@@ -10,7 +10,7 @@ import type { ConnectionRole } from '../protocol/secret-proof.ts'
 import type { Output } from './output.ts'
 import { isLoopback, type PeerAddress, peerText } from './peer-address.ts'
 import { dial, listen, type TlsFiles } from './peer-channels.ts'
-import { readSecret } from './secret.ts'
+import { readSecret, secretPlace } from './secret.ts'
 
 /** How two commands find and trust each other. */
 export interface LinkOptions {
@@ -148,10 +148,11 @@ async function agree(
 }
 
 async function secretOf({ dialect, secretFile }: LinkOptions): Promise<Uint8Array | undefined> {
-  if (dialect === 'silo' && secretFile !== undefined) {
-    throw new InvalidArgumentError('--secret-file', 'dialect blockferry/1', 'silo, which knows no secrets')
-  }
-  return dialect === 'silo' ? undefined : readSecret(secretFile)
+  if (dialect !== 'silo') return readSecret(secretFile)
+  const place = secretPlace(secretFile)
+  if (place === undefined) return undefined
+  // Who has given one counts on it.
+  throw new InvalidArgumentError(place, 'dialect blockferry/1', 'silo, which knows no secrets')
 }
 
 async function tlsFiles({ tlsCert, tlsKey, tlsCa }: LinkOptions): Promise<TlsFiles> {

@@ -153,7 +153,22 @@ describe('wrong usage', () => {
     expect(tooShort).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/at least 16 bytes, got 15 bytes/) })
     expect(tooShort.stderr).not.toContain('fifteen')
     expect(missing).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/secret file.*\[NOT_FOUND\]\n$/) })
-    expect(unknown).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/silo, which knows no secrets/) })
+    expect(unknown).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringMatching(/--secret-file.*silo, which knows no secrets/),
+    })
+  })
+
+  it('is a secret of the environment where none is known, on either side', async () => {
+    const environment = { BLOCKFERRY_SECRET: 'a secret for this one test' }
+    const args = [
+      ['serve', await disk(1000), '--listen', 'tcp://127.0.0.1:0'],
+      ['pull', 'tcp://127.0.0.1:1', newPath()],
+    ]
+    for (const command of args.map((each) => commands.start([...each, '--dialect', 'silo'], environment))) {
+      expect(await command.ended).toBe(2)
+      expect(command.stderr).toMatch(/^blockferry: "BLOCKFERRY_SECRET" .*silo, which knows no secrets.*\n$/)
+    }
   })
 
   it('is a certificate where none is needed, or none where one is', async () => {
