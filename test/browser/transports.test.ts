@@ -45,13 +45,17 @@ afterAll(async () => {
   wireServer.close()
 })
 
-const names = channelConformance(() => Promise.reject(new Error('only the names'))).map(({ name }) => name)
+/** The names of the cases, which run in pages. */
+function cases(severable: boolean): string[] {
+  const noPair = () => Promise.reject(new Error('only the names'))
+  return channelConformance(noPair, { severable }).map(({ name }) => name)
+}
 const page = await openPage()
 
-async function runCase(pair: PairName, index: number): Promise<void> {
-  const failure = await page.evaluate(({ pair, index, node }) => window.transports.runCase(pair, index, node), {
+async function runCase(pair: PairName, name: string): Promise<void> {
+  const failure = await page.evaluate(({ pair, name, node }) => window.transports.runCase(pair, name, node), {
     pair,
-    index,
+    name,
     node,
   })
   if (failure !== undefined) throw new Error(failure)
@@ -62,14 +66,15 @@ for (const [pair, title] of [
   ['worker', 'message-port, page to worker'],
 ] as const) {
   describe(title, () => {
-    for (const [index, name] of names.entries()) it(name, () => runCase(pair, index))
+    // Nothing tells a port in a browser that the other side has vanished.
+    for (const name of cases(false)) it(name, () => runCase(pair, name))
   })
 }
 
 describe('websocket, browser to Node', () => {
-  for (const [index, name] of names.entries()) {
+  for (const name of cases(true)) {
     it(name, async () => {
-      const running = runCase('node', index)
+      const running = runCase('node', name)
       void (async () => {
         const wire = await wires.next()
         serveChannel(await channels.next(), wire)
@@ -102,7 +107,7 @@ for (const where of ['page', 'worker'] as const) {
       }
       await other.evaluate((where) => window.transports.answerTabs(where), where)
     })
-    for (const [index, name] of names.entries()) it(name, () => runCase('tab', index))
+    for (const name of cases(true)) it(name, () => runCase('tab', name))
   })
 }
 

@@ -1,5 +1,5 @@
 import { systemClock } from '../../src/async/clock.ts'
-import { expectCode, expectSame } from './case.ts'
+import { expectCode, expectSame, expectThat } from './case.ts'
 import { type AddCase, codeOf, codeOfSend } from './channel-pair.ts'
 import { inTime, StreamReader, sendSizes, streamBytes } from './channel-stream.ts'
 
@@ -157,9 +157,11 @@ export function addFailureCases(add: AddCase): void {
       expectSame(calls, 1, 'calls of the receiver')
     })
   }
+}
 
+export function addBrokenLinkCases(add: AddCase): void {
   add('ends with PEER_LOST when the link breaks', async ({ a, b, sever }) => {
-    if (!sever) return
+    expectThat(sever !== undefined, 'a pair that can be severed, unless the suite was told otherwise')
     const reader = new StreamReader(a)
     b.receive(() => {})
     await inTime(a.send([streamBytes(0, 1000)]), 'a send')
@@ -171,7 +173,7 @@ export function addFailureCases(add: AddCase): void {
   })
 
   add('ends with PEER_LOST when the link breaks while closing', async ({ a, b, sever }) => {
-    if (!sever) return
+    expectThat(sever !== undefined, 'a pair that can be severed, unless the suite was told otherwise')
     new StreamReader(a)
     b.receive(() => new Promise(() => {}))
     await inTime(a.send([streamBytes(0, 1000)]), 'a send')

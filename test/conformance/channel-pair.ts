@@ -1,6 +1,6 @@
 import type { Channel } from '../../src/protocol/channel.ts'
 
-/** Two connected channels. `sever` cuts the link between them as a broken cable or a killed peer would; absent where nothing can notice. */
+/** Two connected channels. `sever` cuts the link between them as a broken cable or a killed peer would, where the suite was not told that nothing notices. */
 export interface ChannelPair {
   readonly a: Channel
   readonly b: Channel

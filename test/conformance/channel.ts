@@ -1,7 +1,7 @@
 import { systemClock } from '../../src/async/clock.ts'
 import { seededRandom } from '../../src/async/random.ts'
 import { type ConformanceCase, expectSame, expectThat } from './case.ts'
-import { addClosingCases, addFailureCases } from './channel-ends.ts'
+import { addBrokenLinkCases, addClosingCases, addFailureCases } from './channel-ends.ts'
 import { type AddCase, type ChannelPair, codeOf } from './channel-pair.ts'
 import { inTime, StreamReader, sendSizes, streamBytes } from './channel-stream.ts'
 
@@ -11,6 +11,8 @@ export type { ChannelPair } from './channel-pair.ts'
 export interface ChannelConformanceOptions {
   /** Bytes that may be under way to a receiver that does not take them, buffers of the system included. Default: 32 MiB. */
   readonly mostBuffered?: number
+  /** Whether an end notices that the link has broken; without that, what happens then is no case. Default: true, and each pair has `sever`. */
+  readonly severable?: boolean
 }
 
 const KiB = 1024
@@ -43,6 +45,7 @@ export function channelConformance(
   addPressureCases(add, options.mostBuffered ?? 32 * MiB)
   addClosingCases(add)
   addFailureCases(add)
+  if (options.severable ?? true) addBrokenLinkCases(add)
   return cases
 }
 

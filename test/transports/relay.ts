@@ -9,22 +9,19 @@ export interface Relay {
   close(): void
 }
 
-/** Passes connections on to a port of this machine. */
+/** Passes connections on to a port of this machine, their ends and resets as well. */
 export async function relayTo(port: number): Promise<Relay> {
   const sockets = new Set<Socket>()
-  const relay = createServer((near) => {
-    const far = connect(port, '127.0.0.1')
+  const relay = createServer({ allowHalfOpen: true }, (near) => {
+    const far = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
     near.pipe(far).pipe(near)
     for (const [socket, other] of [
       [near, far],
       [far, near],
     ] as const) {
       sockets.add(socket)
-      socket.on('error', () => {})
-      socket.on('close', () => {
-        sockets.delete(socket)
-        other.destroy()
-      })
+      socket.on('error', () => other.resetAndDestroy())
+      socket.on('close', () => sockets.delete(socket))
     }
   })
   relay.listen(0, '127.0.0.1')

@@ -10,6 +10,7 @@ import { connectTcp } from '../../src/transports/tcp-connect.node.ts'
 import { type ChannelServer, listenTcp } from '../../src/transports/tcp-server.node.ts'
 import { type ChannelPair, channelConformance } from '../conformance/channel.ts'
 import { Arrivals } from './arrivals.ts'
+import { relayTo } from './relay.ts'
 import { selfSigned } from './self-signed.ts'
 
 const certificate = selfSigned()
@@ -32,18 +33,19 @@ async function severablePairs(): Promise<() => Promise<ChannelPair>> {
   }
 }
 
-/** Pairs by both helpers, over TLS where asked for. */
+/** Pairs by both helpers, over TLS where asked for, with a relay between them that can cut them. */
 async function listeningPairs(tls: boolean): Promise<{ server: ChannelServer; pair: () => Promise<ChannelPair> }> {
   const channels = new Arrivals<Channel>()
   const server = await listenTcp({ onChannel: channels.add, ...(tls && certificate ? { tls: certificate } : {}) })
-  closers.push(server.close)
+  const relay = await relayTo(server.port)
+  closers.push(server.close, relay.close)
   const secure = tls && certificate ? { tls: { ca: certificate.cert } } : {}
   const pair = async () => {
-    const connected = connectTcp({ host: '127.0.0.1', port: server.port, ...secure })
+    const connected = connectTcp({ host: '127.0.0.1', port: relay.port, ...secure })
     const [a, b] = await Promise.all([connected, channels.next()])
     // The server's session tickets are still on their way; Node swallows the error when they meet a reset, and reports an orderly end.
     if (tls) await systemClock.sleep(10)
-    return { a, b }
+    return { a, b, sever: relay.cut }
   }
   return { server, pair }
 }
@@ -75,8 +77,8 @@ function readDirectly(channel: Channel): Channel {
 describe('tcp that reads into memory of the receiver', async () => {
   const { pair } = await listeningPairs(false)
   const directPair = async () => {
-    const { a, b } = await pair()
-    return { a: readDirectly(a), b: readDirectly(b) }
+    const { a, b, ...link } = await pair()
+    return { a: readDirectly(a), b: readDirectly(b), ...link }
   }
   for (const { name, run } of channelConformance(directPair)) it(name, run)
 

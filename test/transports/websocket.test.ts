@@ -29,22 +29,31 @@ async function listen(options: Partial<ListenWebSocketOptions> = {}) {
   return { channels, server, url: `ws://127.0.0.1:${server.port}/` }
 }
 
-describe('websocket, Node to Node', async () => {
+/** Pairs with a relay between them that can cut them. */
+async function pairs() {
   const { channels, server } = await listen()
   const relay = await relayTo(server.port)
   closers.push(relay.close)
-  const pair = async (): Promise<ChannelPair> => {
+  return async () => {
     const { channel } = await connectWebSocket(`ws://127.0.0.1:${relay.port}/`, { protocols: PROTOCOLS })
-    return { a: channel, b: await channels.next(), sever: relay.cut }
+    return { client: channel, server: await channels.next(), sever: relay.cut }
+  }
+}
+
+describe('websocket, Node to Node', async () => {
+  const connect = await pairs()
+  const pair = async (): Promise<ChannelPair> => {
+    const { client, server, sever } = await connect()
+    return { a: client, b: server, sever }
   }
   for (const { name, run } of channelConformance(pair)) it(name, run)
 })
 
 describe('websocket, server to client', async () => {
-  const { channels, url } = await listen()
+  const connect = await pairs()
   const pair = async (): Promise<ChannelPair> => {
-    const { channel } = await connectWebSocket(url, { protocols: PROTOCOLS })
-    return { a: await channels.next(), b: channel }
+    const { client, server, sever } = await connect()
+    return { a: server, b: client, sever }
   }
   for (const { name, run } of channelConformance(pair)) it(name, run)
 })

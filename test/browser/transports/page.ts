@@ -21,9 +21,11 @@ const MAKERS: Record<PairName, (node: NodeAddresses) => Promise<ChannelPair>> = 
 /** What tests reach from outside. */
 const transports = {
   /** Runs one case; resolves with undefined when it holds, else with what failed. */
-  runCase: async (pair: PairName, index: number, node: NodeAddresses): Promise<string | undefined> => {
+  runCase: async (pair: PairName, name: string, node: NodeAddresses): Promise<string | undefined> => {
     try {
-      await channelConformance(() => MAKERS[pair](node))[index]!.run()
+      await channelConformance(() => MAKERS[pair](node))
+        .find((one) => one.name === name)!
+        .run()
     } catch (error) {
       return error instanceof Error ? String(error.stack) : String(error)
     }
