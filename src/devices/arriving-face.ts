@@ -16,13 +16,15 @@ import type { DiskJournal } from './disk-journal.ts'
  */
 export type Admission = 'open' | 'missing' | 'closed'
 
+type FaceJournal = Pick<DiskJournal, 'digests' | 'forget' | 'forgetBlocks' | 'checkpoint' | 'isForgetting'>
+
 /**
  * The face of an arriving disk for one connection: lets blocks in or not, and keeps their digests. Once ended it takes nothing, whatever of its
  * connection is still waiting to be stored.
  */
 export class ArrivingFace extends StorageWrapper {
   readonly #cache: WaitingCache
-  readonly #journal: Pick<DiskJournal, 'digests' | 'forget' | 'forgetBlocks' | 'checkpoint'>
+  readonly #journal: FaceJournal
   readonly #blockSize: number
   readonly #checkpoints: Checkpoints
   #admission: Admission = 'closed'
@@ -32,7 +34,7 @@ export class ArrivingFace extends StorageWrapper {
   #idle: (() => void)[] = []
   zeroAt: (offset: number, length: number) => Promise<number>
 
-  constructor(cache: WaitingCache, journal: Pick<DiskJournal, 'digests' | 'forget' | 'forgetBlocks' | 'checkpoint'>) {
+  constructor(cache: WaitingCache, journal: FaceJournal) {
     super(cache.remote)
     this.#cache = cache
     this.#journal = journal
@@ -191,7 +193,9 @@ export class ArrivingFace extends StorageWrapper {
     if (length === 0) return
     const start = Math.floor(offset / this.#blockSize)
     const end = Math.ceil((offset + length) / this.#blockSize)
-    if (this.#journal.digests.known.nextSet(start, end) >= 0) await this.#journal.forget(start, end - start)
+    // What another call is forgetting, or could not forget, is not known here any more, and may be claimed by the place.
+    const mayBeClaimed = this.#journal.isForgetting || this.#journal.digests.known.nextSet(start, end) >= 0
+    if (mayBeClaimed) await this.#journal.forget(start, end - start)
   }
 
   /**

@@ -8,7 +8,7 @@ export type DiskJournal = Pick<
   Journal,
   'ownership' | 'digests' | 'unproven' | 'become' | 'checkpoint' | 'forget' | 'forgetBlocks'
 > &
-  Partial<Pick<Journal, 'strike'>>
+  Partial<Pick<Journal, 'strike' | 'isForgetting'>>
 
 /** Remembers as long as the process lives. */
 export class MemoryJournal implements DiskJournal {

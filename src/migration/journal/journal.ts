@@ -110,6 +110,11 @@ export class Journal {
   #tail: Promise<unknown> = Promise.resolve()
   #batch: { slices: number[]; done: Promise<void> } | undefined
   readonly #striking = new Map<number, Promise<void>>()
+  /** Work in line that will forget durably whatever is forgotten before it begins. */
+  #nextForget: Promise<void> | undefined
+  #forgetsAsked = 0
+  /** The last one that succeeded: it covers those before, failed ones too. */
+  #forgetsDone = 0
 
   /** Use {@link openJournal}. */
   constructor(place: StorageProvider, slots: RecordSlots, options: JournalOptions, record: JournalRecord | undefined) {
@@ -168,6 +173,11 @@ export class Journal {
       if (flush || ownership) await this.#flush()
       if (ownership) this.#ownership = ownership
     })
+  }
+
+  /** Blocks are being forgotten, or could not be: the place may claim some that are not known here, until a further {@link forget} of those succeeds. */
+  get isForgetting(): boolean {
+    return this.#forgetsDone !== this.#forgetsAsked
   }
 
   /**
@@ -273,11 +283,17 @@ export class Journal {
   }
 
   #forgetAll(): Promise<void> {
-    return this.#inLine(async () => {
-      await this.#slices.store(this.#life)
-      if (this.#slices.mapChanged) await this.#write()
-      await this.#flush()
-    })
+    if (!this.#nextForget) {
+      const number = ++this.#forgetsAsked
+      this.#nextForget = this.#inLine(async () => {
+        this.#nextForget = undefined
+        await this.#slices.store(this.#life)
+        if (this.#slices.mapChanged) await this.#write()
+        await this.#flush()
+        this.#forgetsDone = number
+      })
+    }
+    return this.#nextForget
   }
 
   #strikeSlice(slice: number): Promise<void> {
