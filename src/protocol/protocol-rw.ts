@@ -1,4 +1,5 @@
 import { throwIfAborted } from '../async/abort.ts'
+import { abortable } from '../async/abort-watch.ts'
 import { type Clock, systemClock } from '../async/clock.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { Channel } from './channel.ts'
@@ -26,7 +27,7 @@ export type RequestHandler = (packet: Packet, id: number) => Promise<void> | voi
 export interface SendOptions {
   /** Passes everything that waits and is not urgent; over the first lane, all else over the last. Default: false. */
   urgent?: boolean
-  /** Ends the wait for an answer with `ABORTED`. */
+  /** Ends every wait with `ABORTED`. What has not left then does not leave; who lends data gets it back when the channel reads it no more, or is cut after `CLOSE_MS`. */
   signal?: AbortSignal
   /** Called when a request need not wait for the window any more, and told whether it had to. */
   departs?: (waited: boolean) => void
@@ -195,7 +196,7 @@ export class ProtocolRW {
       id = opened.id
       opened.answer.catch(() => {}) // Awaited below, unless sending fails first.
       await this.#push({ dev, id }, encoded, options)
-      const answer = await (options.signal ? abortable(opened.answer, options.signal) : opened.answer)
+      const answer = await abortable(opened.answer, options.signal)
       isAnswered = true
       return answer
     } finally {
@@ -262,7 +263,8 @@ export class ProtocolRW {
       this.abort(error)
       return Promise.reject(error)
     }
-    return queue.push(encodeFrame(address, packet, this.#isGuarded), { urgent })
+    const borrows = packet.data !== undefined && packet.data.length > 0
+    return queue.push(encodeFrame(address, packet, this.#isGuarded), { urgent, borrows, signal: options.signal })
   }
 
   /** Handles the frames that end in what came; a returned promise holds the lane back until there is room again. */
@@ -386,11 +388,3 @@ export class ProtocolRW {
 
 /** Large requests of which nothing is kept when they have been handled. */
 const BULK: ReadonlySet<Packet['kind']> = new Set(['write-at', 'write-newer', 'write-checked', 'write-patch'])
-
-function abortable<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(new StorageError('ABORTED', undefined, { cause: signal.reason }))
-    signal.addEventListener('abort', stop, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
-  })
-}

@@ -1,14 +1,25 @@
+import { abortError, throwIfAborted } from '../async/abort.ts'
+import { onAbort } from '../async/abort-watch.ts'
 import { type Clock, systemClock } from '../async/clock.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { Channel } from './channel.ts'
 import { GUARD_MARK } from './frame.ts'
-import { ALIGNED_DATA_BYTES, BATCH_BYTES, QUEUED_FRAMES, SEND_TURN_MS } from './limits.ts'
+import { ALIGNED_DATA_BYTES, BATCH_BYTES, CLOSE_MS, QUEUED_FRAMES, SEND_TURN_MS } from './limits.ts'
 import { paddingFrame } from './padding-frame.ts'
 
 interface QueuedFrame {
   readonly pieces: readonly Uint8Array[]
   readonly sent: () => void
   readonly failed: (reason: unknown) => void
+}
+
+/** How a frame is queued. */
+export interface PushOptions {
+  readonly urgent: boolean
+  /** Drops the frame, or, once the channel reads it, ends the wait for that as soon as nothing is borrowed. */
+  readonly signal?: AbortSignal | undefined
+  /** Whether a piece is memory that the caller wants to use again. Default: true. */
+  readonly borrows?: boolean
 }
 
 /**
@@ -25,6 +36,8 @@ export class SendQueue {
   /** Whether heads are guarded, and the peer has yet to be told. */
   #guard: 'none' | 'due' | 'guarded' = 'none'
   #end: { readonly reason: unknown } | undefined
+  /** Ends {@link #cutOff}. */
+  #patience: AbortController | undefined
 
   /** `pads`: whether the peer skips padding, which goes before large data where the channel is faster for it. */
   constructor(channel: Channel, clock: Clock = systemClock, { pads = false } = {}) {
@@ -51,18 +64,54 @@ export class SendQueue {
   }
 
   /**
-   * Queues one frame, borrowed until the promise resolves: then the channel has taken it and has room again.
-   * @throws StorageError `LIMIT_EXCEEDED` when too many wait already; the reason of the end after {@link stop}.
+   * Queues one frame, borrowed until the promise settles: then the channel has taken it and has room again, or it is not sent.
+   * @throws StorageError `LIMIT_EXCEEDED` when too many wait already; `ABORTED`; the reason of the end after {@link stop}.
    */
-  push(pieces: readonly Uint8Array[], options: { urgent: boolean }): Promise<void> {
+  push(pieces: readonly Uint8Array[], options: PushOptions): Promise<void> {
     if (this.#end) return Promise.reject(this.#end.reason)
     const queue = options.urgent ? this.#urgent : this.#bulk
     if (queue.length >= QUEUED_FRAMES) {
       return Promise.reject(new StorageError('LIMIT_EXCEEDED', `More than ${QUEUED_FRAMES} frames wait to be sent.`))
     }
-    const frame = new Promise<void>((sent, failed) => queue.push({ pieces, sent, failed }))
+    const { signal } = options
+    const frame = new Promise<void>((sent, failed) => {
+      if (signal) this.#enqueue(queue, { pieces, sent, failed }, { ...options, signal })
+      else queue.push({ pieces, sent, failed })
+    })
     if (!this.#isSending) void this.#send()
     return frame
+  }
+
+  #enqueue(
+    queue: QueuedFrame[],
+    { pieces, sent, failed }: QueuedFrame,
+    { signal, borrows = true }: PushOptions & { signal: AbortSignal },
+  ): void {
+    throwIfAborted(signal)
+    const over = onAbort(signal, () => {
+      const at = queue.indexOf(frame)
+      if (at >= 0) queue.splice(at, 1)
+      if (at >= 0 || !borrows) failed(abortError(signal))
+      else void this.#cutOff()
+    })
+    const settle = (end: () => void) => {
+      over()
+      if (signal.aborted) failed(abortError(signal))
+      else end()
+    }
+    const frame = { pieces, sent: () => settle(sent), failed: (reason: unknown) => settle(() => failed(reason)) }
+    queue.push(frame)
+  }
+
+  /** Nobody wants any more what the channel is reading, and that is still borrowed: the wait for a peer that does not take it has an end. */
+  async #cutOff(): Promise<void> {
+    if (this.#patience) return
+    this.#patience = new AbortController()
+    const isOver = this.#clock.sleep(CLOSE_MS, this.#patience.signal).then(
+      () => true,
+      () => false, // It has been taken.
+    )
+    if (await isOver) this.#channel.abort(new StorageError('PEER_LOST', 'The peer does not take what was sent to it.'))
   }
 
   /** Rejects what waits and what comes with the reason. */
@@ -87,6 +136,8 @@ export class SendQueue {
         for (const frame of batch) frame.failed(error)
         this.stop(error)
       }
+      this.#patience?.abort()
+      this.#patience = undefined
     }
     this.#isSending = false
   }

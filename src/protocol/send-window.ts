@@ -1,5 +1,6 @@
+import { abortError } from '../async/abort.ts'
+import { onAbort } from '../async/abort-watch.ts'
 import { type Clock, systemClock } from '../async/clock.ts'
-import { StorageError } from '../errors/storage-error.ts'
 import { FIRST_WINDOW_BYTES, HURRY_MS, LEAST_REQUESTS, LEAST_WINDOW_BYTES, PIPE_GAIN, WINDOW_BYTES } from './limits.ts'
 import { type Departure, LinkEstimate } from './link-estimate.ts'
 
@@ -67,19 +68,21 @@ export class SendWindow {
     if (this.#end) return Promise.reject(this.#end.reason)
     if (this.#waiting.length === 0 && this.#fits(bytes)) return this.#take(bytes)
     return new Promise((resolve, reject) => {
-      const stop = () => {
-        this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
-        reject(new StorageError('ABORTED', undefined, { cause: signal?.reason }))
+      const over =
+        signal &&
+        onAbort(signal, () => {
+          this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
+          reject(abortError(signal))
+        })
+      const go = (credit: Credit) => {
+        over?.()
+        resolve(credit)
       }
-      const waiting = {
-        bytes,
-        go: (credit: Credit) => {
-          signal?.removeEventListener('abort', stop)
-          resolve(credit)
-        },
-        stop: reject,
+      const stop = (reason: unknown) => {
+        over?.()
+        reject(reason)
       }
-      signal?.addEventListener('abort', stop, { once: true })
+      const waiting = { bytes, go, stop }
       this.#waiting.push(waiting)
     })
   }
