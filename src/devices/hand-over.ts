@@ -29,6 +29,8 @@ export interface HandOverParts {
   readonly mayBeIncomplete: boolean
   /** Of the disk. */
   readonly flush: () => Promise<void>
+  /** Ends every wait for the peer. */
+  readonly signal?: AbortSignal
 }
 
 /** Where both sides stand when a connection begins. */
@@ -61,7 +63,7 @@ export class HandOver {
 
   constructor(parts: HandOverParts) {
     this.#parts = parts
-    this.requests = new HandOverRequests(parts.connection.rw, parts.dev)
+    this.requests = new HandOverRequests(parts.connection.rw, parts.dev, parts.signal)
   }
 
   /** Whether the destination has said that the disk is its own and that it needs nothing more. */
@@ -94,7 +96,7 @@ export class HandOver {
 
   /**
    * Hands the disk over. Throws only while the source owns it for sure; otherwise it has been released, and {@link isCommitted} and `doubt` say how
-   * far it came.
+   * far it came. An abort after the release ends only the wait for the destination's word, see `lastWord`.
    */
   async run(
     context: { root: Uint8Array | undefined; missingBlocks: number },

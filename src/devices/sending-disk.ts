@@ -4,7 +4,7 @@ import { moveRest } from '../migration/move-rest.ts'
 import { AnyBlockOrder } from '../orders/any-block-order.ts'
 import { PRIORITY_REQUESTS } from '../orders/limits.ts'
 import { PriorityBlockOrder } from '../orders/priority-block-order.ts'
-import { type Connection, FEATURE } from '../protocol/connection.ts'
+import { FEATURE } from '../protocol/connection.ts'
 import { createNonce } from '../protocol/secret-proof.ts'
 import { ToProtocol } from '../protocol/to-protocol.ts'
 import { BlockDigests } from '../storage/block-digests.ts'
@@ -109,11 +109,12 @@ export class SendingDisk {
       randomId: this.#randomId,
       flush: () => this.#source.flush(),
       mayBeIncomplete: (options.strategy ?? 'pre-copy') !== 'pre-copy',
+      signal,
     })
     try {
       const order = this.#orderOf(options)
       this.#asked = new Set()
-      const device = this.#device(connection, options.name, order)
+      const device = this.#device({ ...options, signal }, order)
       await device.announce()
       const to = new OrderedDestination(device, connection.laneCount)
       const start = await handOver.begin()
@@ -315,7 +316,8 @@ export class SendingDisk {
     return this.#order
   }
 
-  #device({ rw, shared }: Connection, name: string, order: PriorityBlockOrder): ToProtocol {
+  #device({ connection, name, signal }: SendingOptions, order: PriorityBlockOrder): ToProtocol {
+    const { rw, shared } = connection
     const { size, blockSize } = this.#source
     const forEachBlock = (offset: number, length: number, visit: (block: number) => void) => {
       const end = Math.min(order.numBlocks, Math.ceil((offset + length) / blockSize))
@@ -327,6 +329,7 @@ export class SendingDisk {
       blockSize,
       name,
       checks: (shared & FEATURE.check) !== 0,
+      ...(signal ? { signal } : {}),
       needAt: (offset, length) =>
         forEachBlock(offset, length, (block) => {
           if (!this.#asked) order.prioritise(block)

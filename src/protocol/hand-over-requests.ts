@@ -1,20 +1,27 @@
+import { abortable } from '../async/abort-watch.ts'
 import { StorageError } from '../errors/storage-error.ts'
+import { lastWord } from './last-word.ts'
 import type { Begin, BeginResponse } from './packets/begin.ts'
 import type { BlockRange } from './packets/keep.ts'
 import type { Packet, RequestPacket } from './packets/packet.ts'
 import type { Prepare } from './packets/prepare.ts'
 import { type DigestLevel, pageBytes } from './packets/read-digests.ts'
 import { peerError } from './peer-error.ts'
-import type { ProtocolRW, SendOptions } from './protocol-rw.ts'
+import type { ProtocolRW } from './protocol-rw.ts'
 
-/** Whose disk it is, and what is known of its blocks: asked by the source of a disk, in dialect `blockferry/1`. */
+/**
+ * Whose disk it is, and what is known of its blocks: asked by the source of a disk, in dialect `blockferry/1`. A signal ends every wait for an answer
+ * with `ABORTED`; what settles who owns the disk is said all the same, see {@link lastWord}.
+ */
 export class HandOverRequests {
   readonly #rw: ProtocolRW
   readonly #dev: number
+  readonly #signal: AbortSignal | undefined
 
-  constructor(rw: ProtocolRW, dev: number) {
+  constructor(rw: ProtocolRW, dev: number, signal?: AbortSignal) {
     this.#rw = rw
     this.#dev = dev
+    this.#signal = signal
   }
 
   /** Begins a migration or goes on with one. @throws StorageError `UNAUTHORIZED`, or what the destination refuses with */
@@ -24,7 +31,7 @@ export class HandOverRequests {
 
   /** What the other side says it knows of `count` pages from `first` on; compared, never trusted. A copy. */
   async readDigests(level: DigestLevel, first: number, count: number): Promise<Uint8Array> {
-    return askDigests(this.#rw, this.#dev, { level, first, count })
+    return askDigests(this.#rw, this.#dev, { level, first, count }, this.#signal)
   }
 
   /** Of what the destination claims, these blocks are right. */
@@ -39,21 +46,26 @@ export class HandOverRequests {
 
   /** Resolves when the destination owns the disk, durably. May be said again. */
   async commit(epoch: number): Promise<void> {
-    await this.#ask({ kind: 'commit', epoch }, 'commit-response')
+    await this.#say({ kind: 'commit', epoch }, 'commit-response')
   }
 
   /** Resolves when the destination goes on receiving. */
   async cancel(epoch: number): Promise<void> {
-    await this.#ask({ kind: 'cancel', epoch }, 'cancel-response')
+    await abortable(ask(this.#rw, this.#dev, { kind: 'cancel', epoch }, { kind: 'cancel-response' }), this.#signal)
   }
 
   /** Resolves when the destination lacks nothing and has flushed. */
   async complete(root: Uint8Array | undefined): Promise<void> {
-    await this.#ask({ kind: 'complete', root }, 'complete-response')
+    await this.#say({ kind: 'complete', root }, 'complete-response')
   }
 
   #ask<Kind extends Packet['kind']>(packet: Packet, kind: Kind): Promise<Extract<Packet, { kind: Kind }>> {
-    return ask(this.#rw, this.#dev, packet, kind)
+    return ask(this.#rw, this.#dev, packet, { kind, signal: this.#signal })
+  }
+
+  #say<Kind extends Packet['kind']>(packet: Packet, kind: Kind): Promise<Extract<Packet, { kind: Kind }>> {
+    const { clock } = this.#rw
+    return lastWord(() => ask(this.#rw, this.#dev, packet, { kind }), { signal: this.#signal, clock })
   }
 }
 
@@ -62,8 +74,10 @@ export async function askDigests(
   rw: ProtocolRW,
   dev: number,
   { level, first, count }: { level: DigestLevel; first: number; count: number },
+  signal?: AbortSignal,
 ): Promise<Uint8Array> {
-  const answer = await ask(rw, dev, { kind: 'read-digests', level, first, count }, 'read-digests-response')
+  const packet = { kind: 'read-digests', level, first, count } as const
+  const answer = await ask(rw, dev, packet, { kind: 'read-digests-response', signal })
   if (answer.level !== level || answer.pages.length !== count * pageBytes(level)) {
     throw new StorageError('MALFORMED', 'The peer answered with digests that were not asked for.')
   }
@@ -115,15 +129,13 @@ export async function answerHandOver(party: HandOverParty | undefined, packet: H
 }
 
 /** Urgent: the writer may be waiting, and nothing else of the disk is under way that must come first. */
-const URGENT: SendOptions = { urgent: true }
-
 async function ask<Kind extends Packet['kind']>(
   rw: ProtocolRW,
   dev: number,
   packet: Packet,
-  kind: Kind,
+  { kind, signal }: { kind: Kind; signal?: AbortSignal | undefined },
 ): Promise<Extract<Packet, { kind: Kind }>> {
-  const answer = await rw.request(dev, packet, URGENT)
+  const answer = await rw.request(dev, packet, { urgent: true, ...(signal ? { signal } : {}) })
   if (answer.kind === 'failure-response') throw peerError(answer, 'VERIFY_FAILED')
   if (answer.kind !== kind) throw new StorageError('MALFORMED', `The peer answered with a ${answer.kind}.`)
   return answer as Extract<Packet, { kind: Kind }>

@@ -44,6 +44,8 @@ export interface RemoteDevice {
   readonly reader?: StorageProvider
   /** What this side knows of its blocks, for a peer that asks; without it that is refused. */
   readonly digests?: (level: DigestLevel, first: number, count: number) => Uint8Array
+  /** Ends every wait for the peer with `ABORTED`, but for those that have a signal of their own. */
+  readonly signal?: AbortSignal
 }
 
 /**
@@ -80,7 +82,7 @@ export class ToProtocol implements StorageProvider {
     if (blockSize > this.#largestData) {
       throw new StorageError('INCOMPATIBLE', `The peer takes at most ${this.#largestData} bytes at once.`)
     }
-    await this.#rw.post(dev, { kind: 'dev-info', size, blockSize, name, schema }, { urgent: true })
+    await this.#rw.post(dev, { kind: 'dev-info', size, blockSize, name, schema }, this.#within({ urgent: true }))
   }
 
   async readAt(target: Uint8Array, offset: number, options: IoOptions = {}): Promise<number> {
@@ -276,12 +278,17 @@ export class ToProtocol implements StorageProvider {
     code: 'READ_FAILED' | 'WRITE_FAILED' | 'FLUSH_FAILED' | 'VERIFY_FAILED',
     options: SendOptions,
   ): Promise<Packet> {
-    const answer = await this.#rw.request(this.#device.dev, packet, options)
+    const answer = await this.#rw.request(this.#device.dev, packet, this.#within(options))
     if (answer.kind === 'failure-response') throw peerError(answer, code)
     if (answer.kind === 'read-at-response-error' || answer.kind === 'write-at-response-error') {
       throw new StorageError(code, 'The peer could not do it; its dialect has no room for the reason.')
     }
     return answer
+  }
+
+  #within(options: SendOptions): SendOptions {
+    const { signal } = this.#device
+    return signal && !options.signal ? { ...options, signal } : options
   }
 
   /** What the destination asks of us. */
