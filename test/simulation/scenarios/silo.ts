@@ -66,6 +66,8 @@ class SiloMove {
   #writtenAt = -1
   /** The moment of the step before. */
   #before = 0
+  /** The source cannot tell whether the destination has heard the last word, and stays locked. */
+  #isInDoubt = false
   #sourceFailed = false
   /** No limit of the source's own stops it any more. */
   #isPatient = false
@@ -122,6 +124,7 @@ class SiloMove {
     const link = this.#world.connect(traits)
     this.#isPatient = attempt > FAULTY_ATTEMPTS
     this.#abort = new AbortController()
+    this.#isInDoubt = false
     this.#sourceFailed = false
     const { source, destination } = machines
     await Promise.all([during(source, this.#send(source, link)), during(destination, this.#receive(destination, link))])
@@ -131,6 +134,7 @@ class SiloMove {
     this.#destinationApplication = undefined
     // Long enough for whoever runs it to see whether the destination has taken the disk over all the same.
     await new Promise<void>((resolve) => scheduler.in(5000, 'a while passes', resolve))
+    if (this.#isInDoubt && !this.#isOver) this.#tracker.local.unlock()
     const isWaiting = destination.alive && this.#received !== undefined && this.#received.cache.waitingCalls > 0
     demand('no wait without a peer', this.#isOver || !isWaiting, 'Calls wait for blocks.')
   }
@@ -213,11 +217,17 @@ class SiloMove {
 
   async #sendFailed(machine: Machine, error: unknown): Promise<void> {
     if (!machine.alive) return
-    this.#sourceFailed = true
     machine.scheduler.note(`source: failed with ${text(error)}`)
     this.#demandReason(error)
+    this.#sourceFailed = true
     const { state } = this.#tracker.local
-    demand('the source runs on', this.#isOver || state === 'open', `The move has failed, and the source is ${state}.`)
+    this.#isInDoubt = errorCode(error) === 'IN_DOUBT'
+    const expected = this.#isInDoubt ? 'locked' : 'open'
+    demand(
+      'the source runs on',
+      state === expected,
+      `The move has failed with ${text(error)}, and the source is ${state}.`,
+    )
   }
 
   async #receive(machine: Machine, link: Link): Promise<void> {
@@ -275,8 +285,7 @@ class SiloMove {
         since,
         mayFail: () => !this.#isOver || this.#world.met(...DISK_FAULTS),
         isOwner: () => this.#isOver,
-        // Where the last word was lost, the source writes on, and Silo's dialect has no way to decide.
-        isJudged: () => !this.#isOver || !this.#sourceFailed,
+        isJudged: () => true,
       },
       this.#destinationWork,
     )
@@ -290,8 +299,8 @@ class SiloMove {
     if (!destination.alive || this.#received?.disk.state !== 'open') return
     if (!this.#isOver) this.#takenOver(before)
     const both = source.alive && this.#tracker.local.state === 'open'
-    demand('one owner', !both || this.#sourceFailed, 'Both sides can write.')
-    demand('one owner', this.#sourceDisk.writtenAt === this.#writtenAt || this.#sourceFailed, 'The source writes on.')
+    demand('one owner', !both, 'Both sides can write.')
+    demand('one owner', this.#sourceDisk.writtenAt === this.#writtenAt, 'The source writes on.')
   }
 
   /** The gate over there has just opened: all must be there, and stay there if the power fails now. */
@@ -299,12 +308,9 @@ class SiloMove {
     this.#isOver = true
     this.#writtenAt = this.#sourceDisk.writtenAt
     this.#world.scheduler.note('the disk is taken over')
-    // The last word was lost, and the source has gone on: see the end.
-    if (this.#sourceFailed) return
     const { durable } = this.#destinationDisk!
     const wrong = this.#shadow.wrong(durable, 0, before)
     demand('nothing is lost', wrong === undefined, `The destination takes over what is not durable there: ${wrong}`)
-    // A source that was unlocked after a last word that was lost goes its own way.
     const isLocked = this.#world.machines.source.alive && this.#tracker.local.state === 'locked'
     const isSame = !isLocked || this.#sourceDisk.bytes.every((byte, at) => byte === durable[at])
     demand('both are equal', isSame, 'What is taken over is not what the source holds.')
@@ -312,8 +318,6 @@ class SiloMove {
 
   async #checkEnd(): Promise<void> {
     const { machines, scheduler } = this.#world
-    // The last word was lost: in this dialect nobody can tell who owns the disk, and both may have written.
-    if (this.#sourceFailed) return
     if (!machines.destination.alive) {
       const wrong = this.#shadow.wrong(this.#destinationDisk!.bytes, 0, this.#shadow.now())
       demand('nothing is lost', wrong === undefined, `After the destination was killed: ${wrong}`)
@@ -332,10 +336,9 @@ class SiloMove {
   /** Without any fault only a busy writer may stop a move. */
   #demandReason(error: unknown): void {
     const { happened } = this.#world
-    const soft = errorCode(error) === 'DID_NOT_CONVERGE' || this.#sourceFailed
     demand(
       'moves succeed',
-      soft || [...happened].some((kind) => kind !== 'slow'),
+      this.#sourceFailed || errorCode(error) === 'DID_NOT_CONVERGE' || [...happened].some((kind) => kind !== 'slow'),
       `Failed without a fault: ${text(error)}`,
     )
   }
