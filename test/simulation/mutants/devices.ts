@@ -204,8 +204,8 @@ export const devicesMutants: readonly Mutant[] = [
   {
     name: 'silo-last-word-not-awaited',
     file: SEND,
-    find: "        await to.event({ kind: 'event', type: 'completed' })\n",
-    replace: "        void to.event({ kind: 'event', type: 'completed' }).catch(() => {})\n",
+    find: "  await tell(dev, { kind: 'event', type: 'completed' })\n",
+    replace: "  void tell(dev, { kind: 'event', type: 'completed' }).catch(() => {})\n",
     reason: 'The source says it has handed over before the destination took it.',
   },
 ]
