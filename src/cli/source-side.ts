@@ -74,6 +74,11 @@ export class SourceSide {
     return this.#sending?.isReleased ?? false
   }
 
+  /** Whether nobody can tell yet that it was given away or not: clients wait. */
+  get isInDoubt(): boolean {
+    return this.#sending?.isInDoubt ?? false
+  }
+
   async #begin(): Promise<void> {
     const { nbd, name } = this.#options
     const { tracker, face, beside } = this.disk

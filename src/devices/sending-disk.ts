@@ -49,6 +49,7 @@ export class SendingDisk {
   #order: PriorityBlockOrder | undefined
   /** Something was sent before, to a destination that may be another one. */
   #hasBegun = false
+  #isInDoubt = false
   /** Blocks that were asked for before it was known what is to be sent. */
   #asked: Set<number> | undefined
 
@@ -90,11 +91,20 @@ export class SendingDisk {
   }
 
   /**
+   * Whether it could not be stored that the disk was given away, nor that it was not: nobody writes it until either can be. The next {@link send}
+   * tries before it says anything.
+   */
+  get isInDoubt(): boolean {
+    return this.#isInDoubt
+  }
+
+  /**
    * Sends the disk over this connection, or what is left to be sent or said.
    * @throws as `sendDisk`
    */
   async send(options: SendingOptions): Promise<SentDisk> {
     const { connection } = options
+    await this.#decide(options)
     const { size, blockSize } = this.#source
     // A peer that goes away ends the migration at once, also while nothing is being sent.
     const ended = new AbortController()
@@ -122,7 +132,25 @@ export class SendingDisk {
     } catch (error) {
       if (errorCode(error) === 'ABORTED' && ended.signal.aborted && !options.signal?.aborted) throw ended.signal.reason
       throw error
+    } finally {
+      this.#isInDoubt = handOver.doubt !== undefined
     }
+  }
+
+  /**
+   * The place may say `released`, and after a crash it would be believed: as long as it may, the promise of the destination must not be taken back,
+   * or nobody would own the disk.
+   */
+  async #decide({ unlockerHandler }: SendingOptions): Promise<void> {
+    if (!this.#isInDoubt) return
+    try {
+      await this.#journal.become(this.#journal.ownership!)
+    } catch (cause) {
+      throw new StorageError('IN_DOUBT', 'It still cannot be stored whether the disk was given away.', { cause })
+    }
+    this.#isInDoubt = false
+    if (unlockerHandler) unlockerHandler()
+    else this.#source.unlock?.()
   }
 
   async #goOn(run: SendingRun): Promise<SentDisk> {

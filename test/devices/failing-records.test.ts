@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { type DiskJournal, MemoryJournal } from '../../src/devices/disk-journal.ts'
 import { receiveDisk } from '../../src/devices/receive-disk.ts'
+import type { SendDiskOptions } from '../../src/devices/send-options.ts'
 import { SendingDisk } from '../../src/devices/sending-disk.ts'
 import { StorageError } from '../../src/errors/storage-error.ts'
+import { journalBytes, openJournal } from '../../src/migration/journal/journal.ts'
 import type { Ownership } from '../../src/migration/journal/ownership.ts'
 import { createDirtyTracker } from '../../src/modules/dirty-tracker.ts'
 import { openConnection } from '../../src/protocol/connection.ts'
@@ -10,6 +12,7 @@ import { MemoryStorage } from '../../src/sources/memory.ts'
 import { BlockDigests } from '../../src/storage/block-digests.ts'
 import { createBlockHasher } from '../../src/storage/block-hasher.ts'
 import { memoryChannels } from '../../src/transports/memory.ts'
+import { anyOf, FlakyStorage, onCalls } from '../support/flaky-storage.ts'
 
 const BLOCK = 4096
 const SIZE = 20 * BLOCK
@@ -35,7 +38,10 @@ async function journal(failing: readonly number[]): Promise<DiskJournal> {
   return new FailingJournal(new BlockDigests(SIZE, BLOCK, await createBlockHasher()), failing)
 }
 
-async function move(failing: { source?: readonly number[]; destination?: readonly number[] }) {
+async function move(
+  failing: { source?: readonly number[]; destination?: readonly number[]; journal?: DiskJournal },
+  options: Pick<SendDiskOptions, 'handOver'> = {},
+) {
   const connect = async () => {
     const { a, b } = memoryChannels()
     const [near, far] = await Promise.all([
@@ -45,25 +51,34 @@ async function move(failing: { source?: readonly number[]; destination?: readonl
     return { near, far }
   }
   const { local, remote } = createDirtyTracker(new MemoryStorage(SIZE), BLOCK)
-  const sending = await SendingDisk.open({ source: remote, journal: await journal(failing.source ?? []) })
-  const { near, far } = await connect()
-  const sent = sending.send({ connection: near, name: 'disk' })
+  const sending = await SendingDisk.open({
+    source: remote,
+    journal: failing.journal ?? (await journal(failing.source ?? [])),
+  })
+  const { near: firstNear, far } = await connect()
+  let near = firstNear
+  let kept: DiskJournal | undefined
+  const sent = sending.send({ connection: near, name: 'disk', ...options })
   sent.catch((error: unknown) => near.close(error))
   const received = await receiveDisk({
     connection: far,
     create: () => new MemoryStorage(SIZE),
-    journal: () => journal(failing.destination ?? []),
+    journal: async () => {
+      kept ??= await journal(failing.destination ?? [])
+      return kept
+    },
   })
   const first = await sent.catch((error: unknown) => error as StorageError)
-  const again = async () => {
+  const again = async (by = sending) => {
     await near.close()
     const next = await connect()
-    const resent = sending.send({ connection: next.near, name: 'disk' })
+    near = next.near
+    const resent = by.send({ connection: next.near, name: 'disk' })
     resent.catch((error: unknown) => next.near.close(error))
-    await received.attach(next.far)
+    await received.attach(next.far).catch(() => {}) // It is not announced where nothing may be said.
     return resent
   }
-  return { local, received, first, again }
+  return { sending, local, received, there: () => kept!, first, again }
 }
 
 describe('a record that cannot be stored', () => {
@@ -82,11 +97,41 @@ describe('a record that cannot be stored', () => {
     expect(received.disk.state).toBe('open')
   })
 
-  test('of the release, nor that it did not happen, leaves the disk with nobody', async () => {
-    const { local, received, first } = await move({ source: [3, 4] })
+  test('of the release, nor that it did not happen, leaves the disk with nobody until one of them can', async () => {
+    const { sending, local, received, there, first, again } = await move({ source: [3, 4, 5] })
     expect(first).toMatchObject({ code: 'IN_DOUBT' })
+    // Nothing is said to the other side, which waits for the last word, before that.
+    await expect(again()).rejects.toMatchObject({ code: 'IN_DOUBT' })
+    expect(sending.isInDoubt).toBe(true)
+    expect(there().ownership?.state).toBe('prepared')
     expect(local.state).toBe('locked')
     expect(received.disk.state).toBe('locked')
+    expect(await again()).toMatchObject({ acknowledged: true })
+    expect(sending.isInDoubt).toBe(false)
+    expect(local.state).toBe('locked')
+    expect(received.disk.state).toBe('open')
+  })
+
+  test('of the release, nor that it did not happen, is found after a restart, and the hand-over ends well', async () => {
+    const place = new FlakyStorage(new MemoryStorage(journalBytes(SIZE, BLOCK)))
+    const hasher = await createBlockHasher()
+    const open = () => openJournal(place, { size: SIZE, blockSize: BLOCK, hasher, bootId: 'one' })
+    const handOver = () => {
+      const { flush, write } = place.calls
+      // Written and not flushed, and then not even written: what lies there says `released`.
+      place.plan = anyOf(onCalls('flush', { from: flush + 1 }), onCalls('write', { from: write + 2, times: 9 }))
+    }
+    const { local, received, there, first, again } = await move({ journal: await open() }, { handOver })
+    expect(first).toMatchObject({ code: 'IN_DOUBT' })
+    await expect(again()).rejects.toMatchObject({ code: 'IN_DOUBT' })
+    expect(there().ownership?.state).toBe('prepared')
+    place.plan = undefined
+    const journal = await open()
+    expect(journal.ownership?.state).toBe('released')
+    local.unlock()
+    const { remote } = createDirtyTracker(new MemoryStorage(SIZE), BLOCK)
+    expect(await again(await SendingDisk.open({ source: remote, journal }))).toMatchObject({ acknowledged: true })
+    expect(received.disk.state).toBe('open')
   })
 
   test('at the destination, of the last word, is said again', async () => {

@@ -119,10 +119,12 @@ class PulledOnce {
       failure = signal.aborted ? new StorageError('ABORTED', 'the source was interrupted') : error
     }
     if (failure !== undefined && !signal.aborted) {
-      const isReleased = this.#source.isReleased
+      const { isReleased, isInDoubt } = this.#source
       const what = isReleased
         ? 'the disk was given away, and the other side must come back'
-        : 'a pull failed, the disk stays here'
+        : isInDoubt
+          ? 'a pull failed, and nobody writes the disk until its journal can be written'
+          : 'a pull failed, the disk stays here'
       tellFailure(this.#output, isReleased ? 'released' : 'pull-failed', what, failure)
     }
     await (failure === undefined ? partForGood(connection) : part(connection, failure))
@@ -131,6 +133,8 @@ class PulledOnce {
 
 /** What an interrupt leaves behind. */
 export function interruptedText(source: SourceSide): string {
+  if (source.isInDoubt)
+    return 'interrupted; whether the disk was given away could not be stored: start this again for the other side to hear it'
   return source.isReleased
     ? 'interrupted; the disk was given away, and the other side has not said that it has everything: start this again'
     : 'interrupted; the disk stays here'
