@@ -37,6 +37,7 @@ export class DeviceGroup {
   readonly #journals: readonly (MemberJournal | undefined)[]
   readonly #record: GroupRecord | undefined
   #messages: GroupMessages | undefined
+  #isInDoubt = false
 
   private constructor(
     disks: readonly GroupDisk[],
@@ -91,6 +92,14 @@ export class DeviceGroup {
   }
 
   /**
+   * Whether it could not be stored that the disks were given away, nor that they were not: nobody writes them until either can be. The next {@link send}
+   * tries before it says anything.
+   */
+  get isInDoubt(): boolean {
+    return this.#isInDoubt
+  }
+
+  /**
    * Sends the disks over this connection, or what is left to be sent or said of them: all first passes, then rounds over what was written to any, then the
    * writers of all are stopped, and all disks are handed over or none. When it resolves they have been given away, and the sources stay locked; the
    * connection stays open. After a loss it can be called again with another connection, not in dialect `silo`.
@@ -102,6 +111,7 @@ export class DeviceGroup {
     const limits = convergenceLimits(options)
     const { deadlineMs = Number.POSITIVE_INFINITY } = options
     checkDuration('deadlineMs', deadlineMs)
+    await this.#revoke(options)
     const messages = new GroupMessages(connection, options.messageHandler)
     this.#messages = messages
     const isSilo = connection.dialect === 'silo'
@@ -193,9 +203,23 @@ export class DeviceGroup {
     } catch (error) {
       // Nothing may be taken back of what was perhaps given away: the destination goes on waiting for the word.
       run.isInDoubt = errorCode(error) === 'IN_DOUBT'
+      this.#isInDoubt = run.isInDoubt
       if (run.isInDoubt) connection.rw.abort(error)
       throw error
     }
+  }
+
+  /** The record may say that the disks were given away: as long as it may, no promise of the destination must be taken back. */
+  async #revoke({ unlockerHandler }: SendGroupOptions): Promise<void> {
+    if (!this.#isInDoubt) return
+    try {
+      await this.#record!.revoke()
+    } catch (cause) {
+      throw new StorageError('IN_DOUBT', 'It still cannot be stored whether the disks were given away.', { cause })
+    }
+    this.#isInDoubt = false
+    for (const { source } of this.#disks) source.unlock?.()
+    unlockerHandler?.()
   }
 }
 

@@ -62,12 +62,17 @@ export class GroupRecord {
     } catch (error) {
       try {
         // What failed may be there after a crash all the same.
-        await this.#store([])
+        await this.revoke()
       } catch (cause) {
         throw new StorageError('IN_DOUBT', 'It could not be stored whether the disks were given away.', { cause })
       }
       throw error
     }
+  }
+
+  /** Stores that nothing was given away, after it was in doubt whether it was. */
+  revoke(): Promise<void> {
+    return this.#store([])
   }
 
   /** Does what was decided and not done before the last end: a disk that was given away says so itself from here on. */

@@ -155,6 +155,10 @@ describe('when the word that decides cannot be stored', () => {
     expect(source).toMatchObject({ status: 'rejected', reason: { code: 'IN_DOUBT' } })
     for (const { local } of rig.trackers) expect(local.state).toBe('locked')
     for (const { disk } of rig.received!.disks) expect(disk.state).toBe('locked')
+    // Asked again it says nothing to the other side, which waits for the last word.
+    const { reason } = (await rig.move(await rig.connect())).source as PromiseRejectedResult
+    expect(reason).toMatchObject({ code: 'IN_DOUBT' })
+    expect(rig.far.journals.map(({ ownership }) => ownership?.state)).toEqual(['prepared', 'prepared', 'prepared'])
     rig.near.record.plan = undefined
     rig.near.die()
     await rig.boot()
@@ -164,6 +168,18 @@ describe('when the word that decides cannot be stored', () => {
     expect(again.source).toMatchObject({ status: 'fulfilled', value: { acknowledged: true } })
     await expectEqual(rig)
   })
+})
+
+test('a group in doubt goes on once its record can be stored again', async () => {
+  const rig = new GroupRig({ blocks: [30, 5, 12] })
+  await rig.boot()
+  rig.near.record.plan = ({ operation }) => (operation === 'write' ? { effect: 1 } : undefined)
+  const { source } = await rig.move(await rig.connect())
+  expect(source).toMatchObject({ status: 'rejected', reason: { code: 'IN_DOUBT' } })
+  rig.near.record.plan = undefined
+  const again = await rig.move(await rig.connect())
+  expect(again.source).toMatchObject({ status: 'fulfilled', value: { acknowledged: true } })
+  await expectEqual(rig)
 })
 
 test.each([
