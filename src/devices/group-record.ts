@@ -49,6 +49,8 @@ export class GroupRecord {
     }
     const slots = new RecordSlots(place, await createBlockHasher())
     const record = await slots.read()
+    // What was read is durable from here on, so that the slots know that it must not be written over.
+    if (record) await slots.flush()
     return new GroupRecord(slots, record ? parse(record) : new Map())
   }
 
