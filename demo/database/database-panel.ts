@@ -7,6 +7,7 @@ import { LinkBox } from '../travel/link-box.ts'
 import { linkTransfer, type MeetingOptions, type Pair, pair } from '../travel/pair.ts'
 import { showInvitation } from '../travel/section-link.ts'
 import { part, pictureInterval, Stage } from '../travel/stage.ts'
+import { meetAgain } from './meet-again.ts'
 import type { DatabasePlace, FromDatabase, ToDatabase } from './messages.ts'
 import { checked, DATABASE, databaseFailure, left, PLACES, swapped, swapping, using } from './sentences.ts'
 
@@ -28,7 +29,14 @@ const FIGURES = {
   place: 'kept in',
 }
 
-type State = 'starting' | 'offered' | 'using' | 'busy' | 'waiting' | 'gone'
+/** `parted`: what there is of the database here is kept, and the other side looked for. */
+type State = 'starting' | 'offered' | 'using' | 'busy' | 'waiting' | 'parted' | 'gone'
+
+/** Looks for the other side: some ten minutes, as long as it waits at a link. */
+const LOOKS = 600
+
+/** Where only the other side misses a word. */
+const LAST_LOOKS = 60
 
 /** A database that is in use in this tab, or about to be. */
 export class DatabasePanel {
@@ -38,7 +46,10 @@ export class DatabasePanel {
   readonly #worker = new Worker(new URL('./database.worker.ts', import.meta.url), { type: 'module', name: 'database' })
   #waiting = new AbortController()
   #pair: Pair | undefined
+  #state: State = 'starting'
   #place: DatabasePlace = 'indexeddb'
+  /** Leads to the side that was met last. */
+  #again = ''
   #hasCome = false
   #blocks = 0
 
@@ -109,8 +120,7 @@ export class DatabasePanel {
     const pair = await this.#connect({ invitation, as: 'guest', signal: this.#waiting.signal })
     if (!pair) return
     this.#hasCome = true
-    const place = navigator.storage?.getDirectory === undefined ? 'indexeddb' : 'opfs'
-    this.#send({ type: 'come', place, intervalMs: pictureInterval(), ...pair.link }, linkTransfer(pair.link))
+    this.#sendCome(pair)
   }
 
   async #connect(options: MeetingOptions): Promise<Pair | undefined> {
@@ -128,11 +138,30 @@ export class DatabasePanel {
     }
   }
 
+  /** After a loss: hears, or tells, whose the database is. */
+  async #meetAgain(as: 'host' | 'guest', looks: number): Promise<void> {
+    this.#waiting = new AbortController()
+    const { signal } = this.#waiting
+    try {
+      this.#pair = await meetAgain({ meeting: this.#again, as, worker: this.#worker, signal, looks })
+      if (this.#pair && as === 'host') this.#send({ type: 'leave', ...this.#pair.link }, linkTransfer(this.#pair.link))
+      else if (this.#pair) this.#sendCome(this.#pair)
+      else if (this.#state === 'parted') this.#stage.say(DATABASE.undecided)
+    } catch (error) {
+      if (this.#state === 'parted') this.#stage.say(databaseFailure(encodeError(error), false))
+    }
+  }
+
+  #sendCome({ link }: Pair): void {
+    const place = navigator.storage?.getDirectory === undefined ? 'indexeddb' : 'opfs'
+    this.#send({ type: 'come', place, intervalMs: pictureInterval(), ...link }, linkTransfer(link))
+  }
+
   #receive(message: FromDatabase): void {
     if (message.type === 'using') {
       this.#place = message.place
       this.#stage.put('place', PLACES[message.place])
-      this.#stage.say(using(message.place, this.#hasCome))
+      this.#stage.say(using(message, this.#hasCome))
       this.#enter('using')
     } else if (message.type === 'inserts') {
       this.#stage.showFigures()
@@ -141,9 +170,18 @@ export class DatabasePanel {
       this.#stage.put('longest', formatDuration(message.inserts.longestMs))
     } else if (message.type === 'moving') this.#show(message.blocks)
     else if (message.type === 'underWay') {
-      this.#stage.plug.hidden = false
-      this.#stage.say(this.#hasCome ? DATABASE.coming : DATABASE.leaving)
-    } else if (message.type === 'swapped') {
+      this.#again = message.again
+      if (this.#state === 'parted') this.#stage.say(this.#hasCome ? DATABASE.proving : DATABASE.telling)
+      else if (this.#state !== 'using') {
+        this.#stage.plug.hidden = false
+        this.#stage.say(this.#hasCome ? DATABASE.coming : DATABASE.leaving)
+      }
+    } else if (message.type === 'unheard' || message.type === 'doubted') {
+      this.#enter('parted')
+      this.#stage.say(DATABASE[message.type])
+      void this.#meetAgain(message.type === 'unheard' ? 'host' : 'guest', LOOKS)
+    } else if (message.type === 'parted') void this.#meetAgain('guest', LAST_LOOKS)
+    else if (message.type === 'swapped') {
       this.#place = message.to
       this.#stage.put('place', PLACES[message.to])
       this.#stage.say(swapped(message))
@@ -175,6 +213,7 @@ export class DatabasePanel {
   }
 
   #enter(state: State): void {
+    this.#state = state
     const isHere = state === 'using'
     const swap = part(this.#panel, 'swap')
     swap.hidden = !isHere || (this.#elsewhere === 'opfs' && navigator.storage?.getDirectory === undefined)
@@ -184,8 +223,8 @@ export class DatabasePanel {
     part(this.#panel, 'check').hidden = !isHere
     part(this.#panel, 'invitation').hidden = state !== 'waiting'
     part(this.#panel, 'withdraw').hidden = state !== 'waiting'
-    part(this.#panel, 'again').hidden = state !== 'gone'
-    if (isHere || state === 'gone') this.#stage.plug.hidden = true
+    part(this.#panel, 'again').hidden = state !== 'gone' && state !== 'parted'
+    if (isHere || state === 'gone' || state === 'parted') this.#stage.plug.hidden = true
   }
 
   #send(message: ToDatabase, transfer: Transferable[] = []): void {

@@ -1,14 +1,16 @@
 import { systemClock } from '../../src/async/clock.ts'
-import { receiveDisk } from '../../src/devices/receive-disk.ts'
-import { sendDisk } from '../../src/devices/send-disk.ts'
-import { StorageError } from '../../src/errors/storage-error.ts'
+import { type ReceivedDisk, receiveDisk } from '../../src/devices/receive-disk.ts'
+import { errorCode, StorageError } from '../../src/errors/storage-error.ts'
 import { encodeError } from '../../src/errors/wire.ts'
 import type { BlockStateReader, MigrationProgress } from '../../src/migration/progress.ts'
-import { moveAway, SqliteDisk, swap } from '../../src/sqlite.ts'
+import type { Connection } from '../../src/protocol/connection.ts'
+import { SqliteDisk, swap } from '../../src/sqlite.ts'
 import { DIRTY, HOLDS_DATA, MOVED } from '../block-byte.ts'
 import { formatBytes } from '../format.ts'
+import { againSecret } from '../travel/again-secret.ts'
 import type { WorkerLink } from '../travel/messages.ts'
 import { keepDataChannel, openLink } from '../travel/worker-link.ts'
+import { Departure } from './departure.ts'
 import { DISK_BYTES, freshPlace, LiveDatabase, leavePlace } from './live-database.ts'
 import type { DatabasePlace, FromDatabase, ToDatabase } from './messages.ts'
 
@@ -28,11 +30,16 @@ let disk: SqliteDisk | undefined
 let database: LiveDatabase | undefined
 let place: DatabasePlace = 'indexeddb'
 let pictureMs = 100
+/** Of a database that was given away: it is told until the other side has heard it. */
+let departure: Departure | undefined
+let arriving: ReceivedDisk | undefined
+let rowsLeft = 0
 
 scope.onmessage = ({ data }) => {
-  obey(data).catch((error: unknown) =>
-    send({ type: 'failed', error: encodeError(error), stillHere: database !== undefined }),
-  )
+  obey(data).catch((error: unknown) => {
+    if (departure?.isReleased) return unheard()
+    send({ type: 'failed', error: encodeError(error), stillHere: database !== undefined })
+  })
 }
 
 async function obey(message: ToDatabase): Promise<void> {
@@ -60,9 +67,10 @@ async function use(opened: SqliteDisk): Promise<void> {
   disk = opened
   const live = await LiveDatabase.open(opened)
   database = live
-  send({ type: 'using', place })
+  send({ type: 'using', place, rows: live.rows })
   live.insert().catch((error: unknown) => {
-    if (database === live) send({ type: 'failed', error: encodeError(error), stillHere: false })
+    // One that was given away is not written any more, which is told when it is known whether the other side has heard.
+    if (database === live && opened.isHere) send({ type: 'failed', error: encodeError(error), stillHere: false })
   })
   void tellInserts(live)
 }
@@ -77,40 +85,84 @@ async function tellInserts(live: LiveDatabase): Promise<void> {
 async function swapTo(to: DatabasePlace): Promise<void> {
   const from = place
   const startedAt = systemClock.now()
-  const { pauseMs, bytesMoved, origin } = await swap(disk!, await freshPlace(to), { progressHandler: pictures() })
+  const destination = await freshPlace(to)
+  const moving = swap(disk!, destination, { progressHandler: pictures() })
+  const { pauseMs, bytesMoved, origin, doubt } = await moving.catch(async (error: unknown) => {
+    await destination.close()
+    throw error
+  })
   place = to
   await origin.close()
-  await leavePlace(from)
+  // Until the new place can say that it has the database, the old one is what proves it.
+  if (doubt === undefined) await leavePlace(from)
   send({ type: 'swapped', to, pauseMs, bytesMoved, longestMs: database!.longestSince(startedAt) })
 }
 
-/** Gives the database away: from the hand-over on it is only read here, and then not at all. */
+/** Gives the database away: from the hand-over on it is only read here, and kept until the other side has said that it knows. */
 async function leave(link: WorkerLink): Promise<void> {
   const connection = await openLink(link, 'listener', { bytesPerSecond: LINK_RATE })
   try {
-    send({ type: 'underWay' })
-    const { pauseMs, bytesMoved } = await moveAway(disk!, (moving) =>
-      sendDisk({ connection, name: 'notes', ...moving, progressHandler: pictures() }),
-    )
-    const left = database!
-    database = undefined
-    await left.close()
-    await disk!.close()
-    await leavePlace(place)
-    send({ type: 'left', pauseMs, bytesMoved, rows: left.rows })
+    send({ type: 'underWay', again: await againSecret(link.secret, connection.session) })
+    departure ??= new Departure(disk!)
+    await departure.send({ connection, name: 'notes', progressHandler: pictures() })
+  } catch (error) {
+    if (!departure?.isReleased) departure = undefined
+    throw error
   } finally {
     await connection.close()
   }
+  if (!departure.isAcknowledged) return unheard()
+  const rows = await stopInserts()
+  await disk!.close()
+  await leavePlace(place)
+  send({ type: 'left', ...departure.figures, rows })
 }
 
+async function unheard(): Promise<void> {
+  await stopInserts()
+  send({ type: 'unheard' })
+}
+
+/** Ends the use of a database that is not this side's any more; returns how many rows it said to have. */
+async function stopInserts(): Promise<number> {
+  const live = database
+  database = undefined
+  await live?.close()
+  rowsLeft = live?.rows ?? rowsLeft
+  return rowsLeft
+}
+
+/** Takes the database, or hears over another connection whose it is. */
 async function come(link: WorkerLink): Promise<void> {
   const connection = await openLink(link, 'dialer')
-  send({ type: 'underWay' })
-  const {
-    disk: arrived,
-    cache,
-    handedOver,
-  } = await receiveDisk({
+  send({ type: 'underWay', again: await againSecret(link.secret, connection.session) })
+  if (arriving) await arriving.attach(connection)
+  else arriving = await receive(connection)
+  // Only the last word had not been heard over there.
+  if (database) return tellOfLoss(connection)
+  const { disk: arrived, cache } = arriving
+  const over = new AbortController()
+  void showArriving(cache, over.signal)
+  try {
+    await arriving.handedOver
+  } catch (error) {
+    if (errorCode(error) !== 'IN_DOUBT') throw error
+    return send({ type: 'doubted' })
+  } finally {
+    over.abort()
+  }
+  send({ type: 'moving', blocks: new Uint8Array(cache.numBlocks).fill(MOVED) })
+  await use(await SqliteDisk.open(arrived))
+  tellOfLoss(connection)
+}
+
+/** A side that says goodbye has heard everything. */
+function tellOfLoss({ rw }: Connection): void {
+  void rw.ended.then((reason) => reason !== undefined && send({ type: 'parted' }))
+}
+
+function receive(connection: Connection): Promise<ReceivedDisk> {
+  return receiveDisk({
     connection,
     create: ({ size }) => {
       if (size > 4 * DISK_BYTES)
@@ -118,28 +170,20 @@ async function come(link: WorkerLink): Promise<void> {
       return freshPlace(place, size)
     },
   })
-  const over = new AbortController()
+}
+
+async function showArriving(cache: ReceivedDisk['cache'], signal: AbortSignal): Promise<void> {
   const seen = new Uint8Array(cache.numBlocks)
-  const show = async () => {
-    while (!over.signal.aborted) {
-      const blocks = new Uint8Array(cache.numBlocks)
-      for (let block = 0; block < blocks.length; block++) {
-        const isHere = cache.isPresent(block)
-        if (isHere) seen[block] = 1
-        blocks[block] = isHere ? MOVED : seen[block] ? DIRTY : HOLDS_DATA
-      }
-      send({ type: 'moving', blocks }, [blocks.buffer])
-      await systemClock.sleep(pictureMs, over.signal).catch(() => {})
+  while (!signal.aborted) {
+    const blocks = new Uint8Array(cache.numBlocks)
+    for (let block = 0; block < blocks.length; block++) {
+      const isHere = cache.isPresent(block)
+      if (isHere) seen[block] = 1
+      blocks[block] = isHere ? MOVED : seen[block] ? DIRTY : HOLDS_DATA
     }
+    send({ type: 'moving', blocks }, [blocks.buffer])
+    await systemClock.sleep(pictureMs, signal).catch(() => {})
   }
-  void show()
-  try {
-    await handedOver
-  } finally {
-    over.abort()
-  }
-  send({ type: 'moving', blocks: new Uint8Array(cache.numBlocks).fill(MOVED) })
-  await use(await SqliteDisk.open(arrived))
 }
 
 /** Shows the blocks, now and then. */

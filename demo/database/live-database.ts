@@ -50,7 +50,8 @@ export class LiveDatabase {
     await database.#inserting.run(
       'CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, at REAL NOT NULL, text TEXT NOT NULL)',
     )
-    database.#acknowledged = await database.#inserting.count()
+    const [count] = await database.#inserting.row('SELECT count(*) FROM notes')
+    database.#acknowledged = Number(count)
     return database
   }
 
@@ -78,11 +79,11 @@ export class LiveDatabase {
   }
 
   /** Reads every page, over a connection of its own, and counts. */
-  async check(): Promise<{ said: string; rows: number; expected: number }> {
-    const said = await this.#asking.ask('PRAGMA integrity_check')
+  async check(): Promise<{ said: string; rows: number; expected: number; last: number }> {
+    const [said] = await this.#asking.row('PRAGMA integrity_check')
     const expected = this.#acknowledged
-    const rows = await this.#asking.count()
-    return { said: String(said), rows, expected }
+    const [rows, last] = await this.#asking.row('SELECT count(*), max(id) FROM notes')
+    return { said: String(said), rows: Number(rows), expected, last: Number(last) }
   }
 
   async close(): Promise<void> {
@@ -135,19 +136,15 @@ class Connection {
     return this.#inTurn(async () => void (await this.#sqlite.exec(this.#database, statement)))
   }
 
-  /** The first column of the first row. */
-  ask(statement: string): Promise<unknown> {
+  /** The first row. */
+  row(statement: string): Promise<readonly unknown[]> {
     return this.#inTurn(async () => {
-      let answer: unknown
+      let answer: unknown[] | undefined
       await this.#sqlite.exec(this.#database, statement, (row) => {
-        answer ??= row[0]
+        answer ??= row
       })
-      return answer
+      return answer ?? []
     })
-  }
-
-  async count(): Promise<number> {
-    return Number(await this.ask('SELECT count(*) FROM notes'))
   }
 
   close(): Promise<void> {

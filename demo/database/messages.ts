@@ -11,9 +11,9 @@ export type ToDatabase =
   | { readonly type: 'swap'; readonly to: DatabasePlace }
   | { readonly type: 'check' }
   | ({ readonly type: 'connect' } & TravellingChannel)
-  /** Gives the database to the other side. */
+  /** Gives the database to the other side; once it was given away, tells that side so. */
   | ({ readonly type: 'leave' } & WorkerLink)
-  /** Takes the database of the other side. */
+  /** Takes the database of the other side, or hears from it whose the database is. */
   | ({ readonly type: 'come'; readonly place: DatabasePlace; readonly intervalMs: number } & WorkerLink)
 
 /** What the inserts come to. */
@@ -26,13 +26,13 @@ export interface Inserts {
 
 /** What the worker tells the page. */
 export type FromDatabase =
-  /** Inserts go on in this place. */
-  | { readonly type: 'using'; readonly place: DatabasePlace }
+  /** Inserts go on in this place, after so many rows. */
+  | { readonly type: 'using'; readonly place: DatabasePlace; readonly rows: number }
   | { readonly type: 'inserts'; readonly inserts: Inserts }
   /** A picture of the blocks while it moves; transferred. */
   | { readonly type: 'moving'; readonly blocks: Uint8Array }
-  /** The connection is proved, and the database on its way. */
-  | { readonly type: 'underWay' }
+  /** The connection is proved, and the database on its way. `again` leads to the same side when the connection is lost. */
+  | { readonly type: 'underWay'; readonly again: string }
   | {
       readonly type: 'swapped'
       readonly to: DatabasePlace
@@ -40,7 +40,19 @@ export type FromDatabase =
       readonly longestMs: number
       readonly bytesMoved: number
     }
-  | { readonly type: 'left'; readonly pauseMs: number; readonly rows: number; readonly bytesMoved: number }
-  /** `PRAGMA integrity_check`, the rows that are there, and those that were told to be. */
-  | { readonly type: 'checked'; readonly said: string; readonly rows: number; readonly expected: number }
+  /** The database was given away, and the other side has not said that it knows. */
+  | { readonly type: 'unheard' }
+  /** All of the database is here, and the connection ended before the other side had said whose it is. */
+  | { readonly type: 'doubted' }
+  /** The database is in use here, and the connection ended before the other side can have heard that. */
+  | { readonly type: 'parted' }
+  | { readonly type: 'left'; readonly rows: number; readonly pauseMs?: number; readonly bytesMoved?: number }
+  /** `PRAGMA integrity_check`, the rows that are there, those that were told to be, and the number of the last one: they are numbered without a gap. */
+  | {
+      readonly type: 'checked'
+      readonly said: string
+      readonly rows: number
+      readonly expected: number
+      readonly last: number
+    }
   | { readonly type: 'failed'; readonly error: WireError; readonly stillHere: boolean }

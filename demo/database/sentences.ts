@@ -24,6 +24,28 @@ export const DATABASE = {
   withdrawn: { tone: 'stopped', sentence: 'The link is withdrawn. The database stays here.', detail: '' },
   expired: { tone: 'stopped', sentence: 'Nobody came by the link. The database stays here.', detail: '' },
   checking: running('Reading every page of the database, and counting its rows.', 'Rows are inserted meanwhile.'),
+  unheard: {
+    tone: 'stopped',
+    sentence:
+      'The connection ended when the database had just been given away. It is not written here any more, and kept.',
+    detail:
+      'The other side is looked for, to be told that the database is its own. Making another one gives this one up.',
+  },
+  telling: running(
+    'Telling the other side that the database is its own.',
+    'It is kept here until that side has heard it.',
+  ),
+  doubted: {
+    tone: 'stopped',
+    sentence: 'All of the database is here, but the connection ended before the other side said whose it is.',
+    detail: 'It is not opened here, since it may be in use over there. The other side is looked for, to ask.',
+  },
+  undecided: {
+    tone: 'failed',
+    sentence:
+      'The other side was not found again. All of the database is here, and only that side can say whose it is.',
+    detail: 'If rows are inserted over there, it stayed there. Ask for a new link, then.',
+  },
   damaged: {
     tone: 'failed',
     sentence: 'This link is damaged: its secret is incomplete.',
@@ -32,11 +54,11 @@ export const DATABASE = {
 } as const satisfies Record<string, Statement>
 
 /** Rows are inserted in this place. */
-export function using(place: DatabasePlace, hasCome: boolean): Statement {
+export function using({ place, rows }: Extract<FromDatabase, { type: 'using' }>, hasCome: boolean): Statement {
   return {
     tone: hasCome ? 'equal' : 'idle',
     sentence: hasCome
-      ? `The database is here now, in ${PLACES[place]}, and rows are inserted here.`
+      ? `The database is here now, in ${PLACES[place]}, with ${formatCount(rows)} rows, and more are inserted here.`
       : `Rows are inserted into a database in ${PLACES[place]}, all the time.`,
     detail: 'Move it while they are. Check counts the rows and lets SQLite look for damage.',
   }
@@ -61,19 +83,19 @@ export function left({ pauseMs, rows, bytesMoved }: Extract<FromDatabase, { type
   return {
     tone: 'equal',
     sentence: `The other side has the database now, with ${formatCount(rows)} rows from here.`,
-    detail: `${formatBytes(bytesMoved)} were sent; statements were held for ${formatDuration(pauseMs)}. Here it is gone.`,
+    detail: `${bytesMoved === undefined || pauseMs === undefined ? '' : `${formatBytes(bytesMoved)} were sent; statements were held for ${formatDuration(pauseMs)}. `}Here it is gone.`,
   }
 }
 
 /** What SQLite says, and whether the rows are all there. */
-export function checked({ said, rows, expected }: Extract<FromDatabase, { type: 'checked' }>): Statement {
+export function checked({ said, rows, expected, last }: Extract<FromDatabase, { type: 'checked' }>): Statement {
   // Rows go on being inserted between the two looks.
-  const isRight = said === 'ok' && rows >= expected
+  const isRight = said === 'ok' && rows >= expected && rows === last
   return {
     tone: isRight ? 'equal' : 'failed',
     sentence: isRight
       ? `PRAGMA integrity_check says ok, and all ${formatCount(rows)} rows are there.`
-      : `PRAGMA integrity_check says ${said}; there are ${formatCount(rows)} rows, and there should be ${formatCount(expected)}.`,
+      : `PRAGMA integrity_check says ${said}; there are ${formatCount(rows)} rows, numbered up to ${formatCount(last)}, and there should be ${formatCount(expected)}.`,
     detail: '',
   }
 }
