@@ -5,6 +5,14 @@ import { JOURNAL_WRITES } from '../limits.ts'
 import { type DigestPages, PAGE_SLICES } from './digest-pages.ts'
 import { PAGE_KIND, type PageKind, type PageMap } from './page-map.ts'
 
+/** A flush of the disk that is under way. */
+interface FlushUnderWay {
+  /** Blocks noted before it began. */
+  readonly covered: Bitfield
+  /** Slices that were written meanwhile, and say of such blocks that no flush has covered them. */
+  readonly doubted: Bitfield
+}
+
 /** Neighbouring slices ready to be written. */
 interface SliceRun {
   readonly first: number
@@ -34,8 +42,7 @@ export class SliceWriter {
   readonly map: PageMap
   readonly #digests: BlockDigests
   readonly pages: DigestPages
-  /** Blocks that a flush under way covers. */
-  readonly #flushing = new Set<Bitfield>()
+  readonly #flushing = new Set<FlushUnderWay>()
 
   constructor(digests: BlockDigests, pages: DigestPages, map: PageMap) {
     this.#digests = digests
@@ -54,17 +61,21 @@ export class SliceWriter {
     return this.told.nextSet(first, last + 1) >= 0
   }
 
-  /** Runs `flush`; when it succeeds, blocks noted before count as flushed. */
+  /** Runs `flush`; when it succeeds, blocks noted before count as flushed, once they have been stored after it. */
   async duringFlush(flush: () => Promise<void>): Promise<void> {
     const covered = this.#digests.takeUnflushed()
-    this.#flushing.add(covered)
+    const flushing = { covered, doubted: new Bitfield(this.#digests.sliceCount) }
+    this.#flushing.add(flushing)
     try {
       await flush()
+      // What another store has said of them meanwhile would not count after a power loss.
+      this.#digests.changedAgain(flushing.doubted)
     } catch (error) {
       this.#digests.unflushedAgain(covered)
       throw error
     } finally {
-      this.#flushing.delete(covered)
+      this.#flushing.delete(flushing)
+      flushing.doubted.free()
       covered.free()
     }
   }
@@ -135,7 +146,7 @@ export class SliceWriter {
     end: number,
     visit: (first: number, count: number, isUnflushed: boolean) => void,
   ): void {
-    const fields = [this.#digests.unflushed, ...this.#flushing]
+    const fields = [this.#digests.unflushed, ...Array.from(this.#flushing, ({ covered }) => covered)]
     const stop = Math.min(end * PAGE_BLOCKS, this.#digests.blockCount)
     for (let page = first; page < end; ) {
       let to = end
@@ -212,8 +223,11 @@ export class SliceWriter {
   #encode(life: Uint8Array, slices: { first: number; count: number }): Uint8Array {
     const page = Math.floor(slices.first / PAGE_SLICES)
     const unflushed = pageBits(this.#digests.unflushed, page)
-    for (const covered of this.#flushing) {
+    for (const { covered, doubted } of this.#flushing) {
       for (const [index, byte] of pageBits(covered, page).entries()) unflushed[index]! |= byte
+      const end = (slices.first + slices.count) * SLICE_BLOCKS
+      if (covered.nextSet(slices.first * SLICE_BLOCKS, Math.min(end, covered.length)) < 0) continue
+      doubted.setRange(slices.first, slices.first + slices.count)
     }
     const isTold = (slice: number) => {
       const tells = this.#isToTell(slice)

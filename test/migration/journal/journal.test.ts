@@ -231,6 +231,18 @@ describe('a journal', () => {
     expect(knownBlocks(await open(place, { bootId: 'next' }))).toEqual([])
   })
 
+  it('after a power loss knows what a flush covered, also when it was stored while the flush was under way', async () => {
+    const place = new MemoryStorage(BYTES)
+    const journal = await open(place)
+    journal.digests.note(0, content(1))
+    const flush = async () => {
+      journal.digests.note(1, content(2))
+      await journal.checkpoint()
+    }
+    await journal.checkpoint({ flush })
+    expect(knownBlocks(await open(place, { bootId: 'next' }))).toEqual([0])
+  })
+
   it('after a power loss knows of zeroes what a flush covered, and no more', async () => {
     const pages = 21
     const size = (pages * PAGE_BLOCKS - 9) * BLOCK
@@ -261,7 +273,11 @@ describe('a journal', () => {
           const covered = model.map((state) => Math.min(state * 2, 2))
           // Noted while the disk is flushed: not covered.
           const late = Math.floor(random() * (blockCount - 1))
-          await journal.checkpoint({ flush: async () => digests.noteZero(late, 1) })
+          const flush = async () => {
+            digests.noteZero(late, 1)
+            if (random() < 0.3) await journal.checkpoint()
+          }
+          await journal.checkpoint({ flush })
           covered[late] = 1
           model.set(covered)
         }

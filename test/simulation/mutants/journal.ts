@@ -110,9 +110,8 @@ export const journalMutants: readonly Mutant[] = [
   {
     name: 'flush-counts-what-came-after',
     file: SLICES,
-    find: '    const covered = this.#digests.takeUnflushed()\n    this.#flushing.add(covered)\n    try {\n      await flush()',
-    replace:
-      '    let covered = new Bitfield(this.#digests.blockCount)\n    try {\n      await flush()\n      covered = this.#digests.takeUnflushed()',
+    find: '    this.#flushing.add(flushing)\n    try {\n      await flush()',
+    replace: '    try {\n      await flush()\n      covered.or(this.#digests.takeUnflushed())',
     reason: 'What was noted while the disk was flushed counts as flushed.',
   },
   {
