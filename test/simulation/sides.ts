@@ -12,6 +12,7 @@ import type { StorageProvider } from '../../src/storage/provider.ts'
 import type { Geometry } from './application.ts'
 import type { HardwareDisk } from './hardware-disk.ts'
 import type { Machine } from './machine.ts'
+import { checkToldDigests } from './told-digests.ts'
 
 /** What of one side survives its processes: the disk, the journal beside it where there is one, and the count of power cuts. */
 export interface Hardware {
@@ -26,12 +27,14 @@ export function placeBytes({ size, blockSize }: Geometry): number {
 }
 
 async function openPlace(
-  { place, boots }: Hardware,
+  { disk, place, boots }: Hardware,
   machine: Machine,
   { size, blockSize }: Geometry,
 ): Promise<Journal> {
   const hasher = await createBlockHasher()
-  return openJournal(place!.open(machine), { size, blockSize, hasher, bootId: `boot ${boots}` })
+  const journal = await openJournal(place!.open(machine), { size, blockSize, hasher, bootId: `boot ${boots}` })
+  if (machine.alive) checkToldDigests(journal, disk)
+  return journal
 }
 
 /** One process at the source, from its start to its end: a disk that is tracked and can be sent. */
