@@ -22,7 +22,16 @@ const SMALL_LIMITS = {
     BATCH_BYTES: '4096',
     ACK_BYTES: '4096',
     DIRTY_LIST_BLOCKS: '3',
+    ACTIVE_WRITES: '3',
+    HANDLED_BYTES: '16384',
+    CLAIMED_PAGES: '1',
+    LEAF_PAGES: '1',
+    KEPT_RANGES: '20',
   },
+  'src/protocol/packets/write-patch.ts': { PIECE_BYTES: '256' },
+  'src/protocol/packets/read-digests.ts': { PAGE_BLOCKS: '16' },
+  'src/storage/hash-tree.ts': { FAN_OUT: '16' },
+  'src/storage/block-digests.ts': { SLICE_BLOCKS: '8' },
 }
 
 /** @throws Error when a limit is not there any more */
