@@ -152,18 +152,20 @@ export class ArrivingSession implements HandOverParty {
       try {
         await this.#face.idle()
         const missing = cache.missingBlocks
-        if (missing > (this.#mayBeIncomplete ? packet.missingBlocks : 0)) {
+        // Whoever says that blocks follow sends them, also such as are here already, and shows the root then.
+        const restFollows = this.#mayBeIncomplete && packet.missingBlocks > 0
+        if (missing > (restFollows ? packet.missingBlocks : 0)) {
           throw new StorageError('VERIFY_FAILED', `${missing} blocks are still missing here.`)
         }
-        const ours = missing === 0 ? journal.digests.root() : undefined
-        if (missing === 0) checkRoots(ours, theirs)
+        const ours = restFollows ? undefined : journal.digests.root()
+        if (!restFollows) checkRoots(ours, theirs)
         // From here on a block that is known is one that is here.
-        if (missing > 0) await this.#forgetMissing()
+        if (restFollows) await this.#forgetMissing()
         const root = ours && digestText(ours)
         // The blocks first, then in one write what is known of them and what was promised: the writer waits for this.
         await journal.checkpoint({
           flush: () => cache.remote.flush(),
-          ownership: prepare(journal.ownership!, { root, missing: missing > 0 }),
+          ownership: prepare(journal.ownership!, { root, missing: restFollows }),
         })
         return ours
       } catch (error) {

@@ -42,7 +42,6 @@ export interface OpenSendingOptions {
 export class SendingDisk {
   readonly #source: TrackingStorageProvider
   readonly #journal: DiskJournal
-  readonly #checkpoints: Checkpoints
   readonly #hasher: BlockHasher
   readonly #randomId: () => Uint8Array
   readonly #dev: number
@@ -56,7 +55,6 @@ export class SendingDisk {
   private constructor(parts: Required<OpenSendingOptions>, hasher: BlockHasher) {
     this.#source = parts.source
     this.#journal = parts.journal
-    this.#checkpoints = new Checkpoints(parts.journal)
     this.#hasher = hasher
     this.#randomId = parts.randomId
     this.#dev = parts.dev
@@ -183,7 +181,7 @@ export class SendingDisk {
     this.#hear(order)
     const patching = this.#patching(run)
     const face = new SendingFace(
-      { to, requests: handOver.requests, digests, claims, checkpoints: this.#checkpoints, patching },
+      { to, requests: handOver.requests, digests, claims, checkpoints: new Checkpoints(this.#journal), patching },
       this.#source.blockSize,
     )
     let root: Uint8Array | undefined
@@ -203,7 +201,8 @@ export class SendingDisk {
           return to.dirtyList(dirty)
         },
         handOver: async ({ missingBlocks }) => {
-          root = digests.root()
+          // What is known here the destination may lack all the same: it is shown once it has everything.
+          root = missingBlocks > 0 ? undefined : digests.root()
           // A new owner keeps what it has and asks for the rest: nothing is compared any more.
           if (missingBlocks > 0) {
             claims?.forget(0, claims.blockCount)
@@ -284,7 +283,7 @@ export class SendingDisk {
     await this.#compare(run, { isOwner: true })
     this.#hear(order)
     const face = new SendingFace(
-      { to, requests: handOver.requests, digests, claims: undefined, checkpoints: this.#checkpoints },
+      { to, requests: handOver.requests, digests, claims: undefined, checkpoints: new Checkpoints(this.#journal) },
       this.#source.blockSize,
     )
     const { signal, clock } = options

@@ -281,7 +281,7 @@ export const movingHoles: readonly Mutant[] = [
   {
     name: 'prepare-with-missing-blocks',
     file: 'src/devices/arriving-session.ts',
-    find: 'if (missing > (this.#mayBeIncomplete ? packet.missingBlocks : 0)) {',
+    find: 'if (missing > (restFollows ? packet.missingBlocks : 0)) {',
     replace: 'if (missing > packet.missingBlocks + 1) {',
     scenario: 'killed',
     reason: 'Off by one: a disk is whole with one block missing.',
