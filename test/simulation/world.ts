@@ -36,6 +36,8 @@ export class World {
   readonly places: Partial<Record<SideName, HardwareDisk>> = {}
   #faults: PlannedFault[] = []
   readonly #met = new Set<FaultKind>()
+  /** Something goes wrong in this attempt, or may. */
+  #isTroubled = false
   readonly #everyMachine: Machine[] = []
 
   constructor(scheduler: Scheduler, choices: { plan: Choices; course: Choices }) {
@@ -95,6 +97,17 @@ export class World {
   /** Whether anything has happened but that something was slow. */
   get hasMetFaults(): boolean {
     return [...this.#met].some((kind) => kind !== 'slow')
+  }
+
+  /** From here on only what happens now, or waits in a storage to be met, excuses a failure. */
+  beginAttempt(): void {
+    const all = [...Object.values(this.disks), ...Object.values(this.places)]
+    this.#isTroubled = all.some(({ faults, onDone }) => onDone || faults.some(({ kind }) => kind !== 'slow'))
+  }
+
+  /** Whether anything has gone wrong since the attempt began, but that something was slow. */
+  get isTroubled(): boolean {
+    return this.#isTroubled
   }
 
   /** What has happened so far troubles nobody any more. */
@@ -194,6 +207,7 @@ export class World {
     this.scheduler.note(`FAULT ${faultText(fault)}`)
     this.happened.add(kind)
     this.#met.add(kind)
+    if (kind !== 'slow' && kind !== 'hide') this.#isTroubled = true
     if (kind === 'cut') this.link?.cut()
     else if (kind === 'stall') this.link?.stall(10 * 4 ** force)
     else if (kind === 'half-open') {

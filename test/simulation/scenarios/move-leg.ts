@@ -21,10 +21,7 @@ const DISK_FAULTS: readonly FaultKind[] = [
 
 /** Attempts after which no fault happens any more, and after which a move must have succeeded. */
 const FAULTY_ATTEMPTS = 8
-const MOST_ATTEMPTS = 16
-
-/** How long somebody watches a move that does not go on. */
-const PATIENCE_MS = 1_200_000
+const MOST_ATTEMPTS = 10
 
 /** Who moves what from where to where, and what its applications do meanwhile. */
 export interface MoveParts {
@@ -62,8 +59,6 @@ export class MoveLeg {
   /** Everything has been said. */
   #isSettled = false
   #isPatient = false
-  /** A wrong bit has left both sides in doubt: nobody owns the disk, and somebody has to decide. */
-  #isVoid = false
   #root: string | undefined
 
   constructor(world: World, parts: MoveParts) {
@@ -78,8 +73,8 @@ export class MoveLeg {
     this.#destinationWork = parts.work.destination
   }
 
-  /** Resolves to whether the disk is over there, and only there: a wrong bit may leave both in doubt. */
-  async run(): Promise<boolean> {
+  /** Resolves when the disk is over there, and only there. */
+  async run(): Promise<void> {
     const world = this.#world
     world.scheduler.watch = () => {
       this.#lookAtOwners()
@@ -92,16 +87,13 @@ export class MoveLeg {
       if (kind === 'kill destination' || kind === 'power of destination') this.#strike('destination', kind, force)
     }
     const traits = world.linkTraits()
-    for (let attempt = 1; !this.#isSettled && !this.#isVoid; attempt++) {
+    for (let attempt = 1; !this.#isSettled; attempt++) {
       if (attempt > FAULTY_ATTEMPTS) world.stopFaults()
-      // A wrong bit in what both sides write down about the move makes them strangers for good; still only one owns the disk.
-      if (attempt > MOST_ATTEMPTS && world.met('flip')) return false
       demand('it arrives', attempt <= MOST_ATTEMPTS, 'The disk does not arrive although no fault happens any more.')
       this.#isPatient = attempt > FAULTY_ATTEMPTS
       await this.#attempt(traits, attempt)
     }
-    if (!this.#isVoid) await this.#checkEnd()
-    return !this.#isVoid
+    await this.#checkEnd()
   }
 
   /** The process that is the source's now, and the destination's. */
@@ -114,16 +106,12 @@ export class MoveLeg {
     const { scheduler } = this.#world
     scheduler.note(`attempt ${attempt}`)
     this.#abort = new AbortController()
+    this.#world.beginAttempt()
     if (!(await this.#startSides())) return
     const { source, destination } = this.#machines
     const link = this.#world.connect(traits, { from: source, to: destination })
-    // Nothing guards the heads of frames: a wrong bit there may leave a request without an answer for ever.
-    const rest = scheduler.in(PATIENCE_MS, 'somebody loses patience', () => {
-      if (this.#world.met('flip')) link.cut()
-    })
     const sent = during(source, this.#send(link))
     await Promise.all([sent, during(destination, this.#receive(link))])
-    rest()
     checkLink(link, traits.bufferBytes)
     await pause(source, 1000)
     const { arriving, machine } = this.#destination!
@@ -266,12 +254,10 @@ export class MoveLeg {
     if (errorCode(error) === 'IN_DOUBT') {
       // Whoever runs it starts it anew: what is written down counts.
       const { journals } = this.#setup
-      demand('no doubt without a journal', journals || this.#world.met('flip'), text(error))
-      if (journals) this.#kill(this.#parts.from, false)
-      else this.#isVoid = true
+      demand('no doubt without a journal', journals, text(error))
+      this.#kill(this.#parts.from, false)
     } else if (sending.isReleased) demand('one owner', state === 'locked', `The disk was given away, and is ${state}.`)
-    else
-      demand('the source runs on', state === 'open' || this.#isVoid, `The move has failed, and the source is ${state}.`)
+    else demand('the source runs on', state === 'open', `The move has failed, and the source is ${state}.`)
   }
 
   async #receive(link: Link): Promise<void> {
@@ -317,7 +303,6 @@ export class MoveLeg {
         since,
         mayFail: () => !this.#isOver || arriving.cache.missingBlocks > 0 || this.#world.met(...DISK_FAULTS),
         isOwner: () => this.#isOver,
-        isJudged: () => this.#isOver || !this.#world.met('flip'),
       },
       this.#destinationWork,
     )
@@ -378,14 +363,10 @@ export class MoveLeg {
     this.#root = named
   }
 
-  /** Without any fault only a busy writer may stop a move. */
+  /** Where nothing goes wrong in this attempt, only a busy writer may stop it. */
   #demandReason(error: unknown): void {
     const isBusy = (cause: unknown): boolean =>
       errorMessage(cause).includes('writer would') || errorCode(cause) === 'DID_NOT_CONVERGE'
-    demand(
-      'moves succeed',
-      this.#world.hasMetFaults || isBusy(error) || this.#isOver,
-      `Failed without a fault: ${text(error)}`,
-    )
+    demand('moves succeed', this.#world.isTroubled || isBusy(error), `Failed without a fault: ${text(error)}`)
   }
 }

@@ -22,7 +22,8 @@ export async function move(world: World, kind: MoveKind = 'any'): Promise<void> 
     }
     planMoveFaults(world, setup)
     const parts = { setup, from, to, near: hardware[from], far: hardware[to], shadow, work }
-    if (!(await new MoveLeg(world, parts).run()) || leg === setup.legs) return
+    await new MoveLeg(world, parts).run()
+    if (leg === setup.legs) return
     world.scheduler.note('the disk moves back')
     for (const name of ['source', 'destination'] as const) shadow.kill(name)
     world.beginAnew()
