@@ -57,14 +57,14 @@ export const handOverMutants: readonly Mutant[] = [
   {
     name: 'prepare-not-stored',
     file: SESSION,
-    find: '          ownership: prepare(journal.ownership!, { root, missing: missing > 0 }),\n',
+    find: '          ownership: prepare(journal.ownership!, { root, missing: restFollows }),\n',
     replace: '',
     reason: 'The promise is not written down.',
   },
   {
     name: 'unproven-claims-survive',
     file: SESSION,
-    find: '        if (missing > 0) await this.#forgetMissing()\n',
+    find: '        if (restFollows) await this.#forgetMissing()\n',
     replace: '',
     reason: 'What was claimed and never confirmed counts as here after the next start.',
   },
