@@ -3,7 +3,7 @@ import type { StorageProvider } from '../storage/provider.ts'
 import { ArrivingWrites } from './arriving-writes.ts'
 import { BlockGenerations } from './block-generations.ts'
 import { answerHandOver, type HandOverParty } from './hand-over-requests.ts'
-import { READ_BYTES } from './limits.ts'
+import { NEED_AT_BLOCKS, NEED_AT_PIECES, READ_BYTES } from './limits.ts'
 import type { DevInfo } from './packets/dev-info.ts'
 import type { Event } from './packets/event.ts'
 import { expandWrite } from './packets/expand-write.ts'
@@ -91,12 +91,23 @@ export class FromProtocol {
 
   /** Asks for a range before its turn. */
   needAt(offset: number, length: number): void {
-    this.#tell({ kind: 'need-at', offset, length }, { urgent: true })
+    this.#advise('need-at', offset, length)
   }
 
   /** Says that a range is not wanted any more. */
   dontNeedAt(offset: number, length: number): void {
-    this.#tell({ kind: 'dont-need-at', offset, length }, { urgent: true })
+    this.#advise('dont-need-at', offset, length)
+  }
+
+  /** In pieces of whole blocks: a length has 31 bits, and a source looks at so many blocks of one request. */
+  #advise(kind: 'need-at' | 'dont-need-at', offset: number, length: number): void {
+    const { blockSize } = this.#info!
+    const most = 2 ** 31 - 1
+    const step = Math.min(NEED_AT_BLOCKS, Math.floor(most / blockSize)) * blockSize || most
+    const end = Math.min(offset + length, offset + NEED_AT_PIECES * step)
+    for (let from = offset; from < end; from += step) {
+      this.#tell({ kind, offset: from, length: Math.min(step, end - from) }, { urgent: true })
+    }
   }
 
   async #place(info: DevInfo): Promise<ArrivingDevice> {

@@ -148,6 +148,9 @@ export const SMALLEST_PAYLOAD_BYTES = 2 ** 16 + 64
 /** Blocks taken from one request for blocks before their turn, which is advice: a peer cannot keep us busy with 13 bytes. */
 export const NEED_AT_BLOCKS = 8192
 
+/** Requests that ask for one range, or say that it is not wanted: 8 Mi blocks. Nobody waits for more at once, and a peer must not be flooded. */
+export const NEED_AT_PIECES = 1024
+
 /** Writes of one device stored at the same time; the others wait for their turn, since each is compared with all of these. */
 export const ACTIVE_WRITES = 64
 

@@ -135,8 +135,10 @@ export class ToProtocol implements StorageProvider {
 
   async zeroAt(offset: number, length: number): Promise<number> {
     const clipped = this.#clip(offset, length)
-    // Ours discards a range of any length; a Silo peer makes a buffer of it.
-    const step = this.#rw.dialect === 'silo' ? REQUEST_BYTES : Math.max(1, clipped)
+    // Ours discards a range of any length; a Silo peer makes a buffer of it, and of a part of a block nothing is present there.
+    const { blockSize } = this.#device
+    const blocks = Math.max(1, Math.floor(REQUEST_BYTES / blockSize)) * blockSize
+    const step = this.#rw.dialect === 'silo' ? blocks : Math.max(1, clipped)
     for (let from = 0; from < clipped; from += step) {
       const count = Math.min(step, clipped - from)
       const segments = new Uint8Array(0)

@@ -79,6 +79,22 @@ describe.each(['silo', 'blockferry/1'] as const)('a disk sent over a connection 
     await near.close()
   })
 
+  test('arrives whole when its blocks are larger than one request, and empty', async () => {
+    const { near, far } = await connect(dialect)
+    const size = 4 * 2 ** 20
+    const source = new MemoryStorage(size)
+    source.writeAtSync(new Uint8Array(10).fill(3), 2 ** 20)
+    const destination = new MemoryStorage(size)
+    const { remote } = createDirtyTracker(source, 2 ** 20)
+    const receiving = receiveDisk({ connection: far, create: () => destination })
+    await sendDisk({ connection: near, source: remote, name: 'disk' })
+    const received = await receiving
+    await received.handedOver
+    expect(received.cache.missingBlocks).toBe(0)
+    expect((await compareDisks(source, destination, 2 ** 20)).bytes).toBe(0)
+    await near.close()
+  })
+
   test('stays at the source when the peer goes away in the middle', async () => {
     const { near, far, sever } = await connect(dialect)
     const source = filledDisk()
