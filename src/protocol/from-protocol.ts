@@ -1,50 +1,21 @@
-import { StorageError } from '../errors/storage-error.ts'
+import { type ErrorContext, errorCode, StorageError } from '../errors/storage-error.ts'
 import type { StorageProvider } from '../storage/provider.ts'
+import type { ArrivingDevice, DeviceFactory } from './arriving-device.ts'
 import { ArrivingWrites } from './arriving-writes.ts'
 import { BlockGenerations } from './block-generations.ts'
-import { answerHandOver, type HandOverParty } from './hand-over-requests.ts'
+import { answerHandOver } from './hand-over-requests.ts'
 import { NEED_AT_BLOCKS, NEED_AT_PIECES, READ_BYTES } from './limits.ts'
 import type { DevInfo } from './packets/dev-info.ts'
 import type { Event } from './packets/event.ts'
 import { expandWrite } from './packets/expand-write.ts'
 import type { Packet } from './packets/packet.ts'
-import type { WriteAt } from './packets/write-at.ts'
+import type { WriteAt, WriteAtBytes } from './packets/write-at.ts'
 import { TAG_BYTES, type WriteChecked } from './packets/write-checked.ts'
 import type { WritePatch } from './packets/write-patch.ts'
-import { cutPatch, type PatchedBlocks } from './patched-blocks.ts'
+import { cutPatch } from './patched-blocks.ts'
 import { failureOf } from './peer-error.ts'
 import type { ProtocolRW, SendOptions } from './protocol-rw.ts'
 import { WriteAcks } from './write-acks.ts'
-
-/** Where the blocks of a device go, and who hears the rest. What a member throws is the answer to the request. */
-export interface ArrivingDevice {
-  /** Takes what is written and answers reads; as large as was announced. */
-  readonly provider: StorageProvider
-  /**
-   * Stores whole blocks that are what their tags say, see `write-checked`, and nothing else. Without it they are not looked at.
-   * @throws StorageError `DAMAGED`, and what `writeAt` throws
-   */
-  readonly writeChecked?: (data: Uint8Array, offset: number, tags: Uint8Array) => Promise<number>
-  /**
-   * Changes pieces of whole blocks that are here, if they become what their digests of 16 bytes say; see `write-patch`. Without it that is refused.
-   * @throws StorageError `DAMAGED`, and what `writeAt` throws
-   */
-  readonly writePatched?: (blocks: PatchedBlocks) => Promise<void>
-  /** The source wrote these blocks after it sent them. */
-  readonly invalidate?: (blocks: Uint32Array) => Promise<void> | void
-  /** The source says that this range is here already. */
-  readonly available?: (offset: number, length: number) => void
-  readonly event?: (event: Event) => Promise<void> | void
-  /** SHA-256 digests of blocks, 32 bytes each. */
-  readonly hashes?: (blocks: Uint32Array, digests: Uint8Array) => Promise<void> | void
-  /** The root at the source; answers with the root here. */
-  readonly root?: (blockSize: number, digest: Uint8Array) => Promise<Uint8Array>
-  /** Takes the disk over in two phases. */
-  readonly handOver?: HandOverParty
-}
-
-/** Makes a place for a device that a peer announces; what it rejects with ends the connection. */
-export type DeviceFactory = (info: DevInfo) => Promise<ArrivingDevice> | ArrivingDevice
 
 /**
  * Serves one device to the peer that sends it: writes, dirty lists, events, hashes and reads, in the order they may be done. Requests that
@@ -215,8 +186,18 @@ export class FromProtocol {
     } catch (error) {
       answer = this.#failure(error, kind)
     }
-    // The peer may have gone meanwhile; then nobody waits for the answer.
+    // The peer may have gone meanwhile, or been cut off for its fault; then nobody waits for the answer.
     if (answer) await this.#rw.respond(this.#dev, id, answer).catch(() => {})
+  }
+
+  /** The peer broke the rules, whatever a storage would say to it: that ends the connection. Returns the error, to be thrown. */
+  #fault(error: unknown): unknown {
+    this.#rw.fail(error)
+    return error
+  }
+
+  #malformed(message: string, context: ErrorContext = {}): unknown {
+    return this.#fault(new StorageError('MALFORMED', message, { context }))
   }
 
   #failure(error: unknown, kind: Packet['kind']): Packet {
@@ -235,8 +216,7 @@ export class FromProtocol {
     if (packet.form === 'you-already-have') {
       for (const block of packet.blocks) {
         const offset = block * packet.blockSize
-        if (offset >= provider.size)
-          throw new StorageError('MALFORMED', 'The peer names blocks past the end of the disk.')
+        if (offset >= provider.size) throw this.#malformed('The peer names blocks past the end of the disk.')
         available?.(offset, Math.min(packet.blockSize, provider.size - offset))
       }
       return { kind: 'write-at-response', bytes: (packet.blocks.length * packet.blockSize) % 2 ** 32 }
@@ -246,13 +226,22 @@ export class FromProtocol {
     if (packet.form === 'zeroes' && packet.segments.length === 0) {
       await this.#zero(provider, packet, generation)
     } else {
-      const data = await expandWrite(packet)
+      const data = await this.#expand(packet)
       length = data.length
       await this.#store(provider, { offset: packet.offset, data }, generation)
     }
     if (this.#rw.dialect === 'silo') return { kind: 'write-at-response', bytes: length! % 2 ** 32 }
     this.#acks.add(id, length!)
     return undefined
+  }
+
+  async #expand(packet: WriteAtBytes): Promise<Uint8Array> {
+    try {
+      return await expandWrite(packet)
+    } catch (error) {
+      const code = errorCode(error)
+      throw code === 'MALFORMED' || code === 'LIMIT_EXCEEDED' ? this.#fault(error) : error
+    }
   }
 
   #store(
@@ -271,7 +260,7 @@ export class FromProtocol {
     const end = offset + data.length
     const isWhole = offset % blockSize === 0 && (data.length % blockSize === 0 || end === provider.size)
     if (!isWhole || tags.length !== Math.ceil(data.length / blockSize) * TAG_BYTES) {
-      throw new StorageError('MALFORMED', 'The peer checks something other than blocks.', { context: { offset } })
+      throw this.#malformed('The peer checks something other than blocks.', { offset })
     }
     await this.#arrive(provider, { offset, length: data.length, generation }, async (from, to) => {
       const part = data.subarray(from - offset, to - offset)
@@ -286,7 +275,12 @@ export class FromProtocol {
   async #storePatched({ provider, writePatched }: ArrivingDevice, packet: WritePatch): Promise<void> {
     if (!writePatched) throw new StorageError('NOT_SUPPORTED', 'Blocks are not patched here.')
     const { blockSize } = this.#info!
-    const patch = cutPatch(packet, { blockSize, size: provider.size })
+    let patch: ReturnType<typeof cutPatch>
+    try {
+      patch = cutPatch(packet, { blockSize, size: provider.size })
+    } catch (error) {
+      throw this.#fault(error)
+    }
     const { offset, length } = patch
     await this.#arrive(provider, { offset, length, generation: packet.generation }, (from, to) =>
       writePatched(patch.part(from, to)),
@@ -317,15 +311,20 @@ export class FromProtocol {
     store: (from: number, to: number) => Promise<void>,
   ): Promise<void> {
     const stop = offset + length
-    if (stop > provider.size) {
-      throw new StorageError('MALFORMED', 'The peer writes past the end of the disk.', { context: { offset } })
-    }
+    if (stop > provider.size) throw this.#malformed('The peer writes past the end of the disk.', { offset })
     if (length === 0) return
     const { blockSize } = this.#info!
     const blocks = { start: Math.floor(offset / blockSize), end: Math.ceil(stop / blockSize), generation }
-    await this.#writes.write(blocks, (start, end) =>
-      store(Math.max(offset, start * blockSize), Math.min(stop, end * blockSize)),
-    )
+    let isStoring = false
+    try {
+      await this.#writes.write(blocks, (start, end) => {
+        isStoring = true
+        return store(Math.max(offset, start * blockSize), Math.min(stop, end * blockSize))
+      })
+    } catch (error) {
+      // Before that, only the generation can be wrong.
+      throw isStoring ? error : this.#fault(error)
+    }
   }
 
   async #read({ provider }: ArrivingDevice, offset: number, length: number): Promise<Packet> {
@@ -346,11 +345,9 @@ export class FromProtocol {
   }
 
   async #invalidate(device: ArrivingDevice, blockSize: number, blocks: Uint32Array): Promise<Packet> {
-    if (blockSize !== this.#info?.blockSize) throw new StorageError('MALFORMED', 'The peer changed the block size.')
+    if (blockSize !== this.#info?.blockSize) throw this.#malformed('The peer changed the block size.')
     const end = Math.ceil(device.provider.size / blockSize)
-    if (blocks.some((block) => block >= end)) {
-      throw new StorageError('MALFORMED', 'The peer names blocks past the end of the disk.')
-    }
+    if (blocks.some((block) => block >= end)) throw this.#malformed('The peer names blocks past the end of the disk.')
     // Writes of Silo say nothing of generations: there a source waits for all answers, and for this one, before it sends anew.
     if (this.#rw.dialect !== 'silo') this.#generations.raise(blocks)
     await device.invalidate?.(blocks)

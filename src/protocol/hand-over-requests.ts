@@ -137,6 +137,10 @@ async function ask<Kind extends Packet['kind']>(
 ): Promise<Extract<Packet, { kind: Kind }>> {
   const answer = await rw.request(dev, packet, { urgent: true, ...(signal ? { signal } : {}) })
   if (answer.kind === 'failure-response') throw peerError(answer, 'VERIFY_FAILED')
-  if (answer.kind !== kind) throw new StorageError('MALFORMED', `The peer answered with a ${answer.kind}.`)
+  if (answer.kind !== kind) {
+    const error = new StorageError('MALFORMED', `The peer answered with a ${answer.kind}.`)
+    rw.fail(error)
+    throw error
+  }
   return answer as Extract<Packet, { kind: Kind }>
 }

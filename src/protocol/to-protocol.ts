@@ -260,7 +260,7 @@ export class ToProtocol implements StorageProvider {
     if (answer.kind === 'acks') return
     // The count has 32 bits on the wire.
     if (answer.kind === 'write-at-response' && answer.bytes === length % 2 ** 32) return
-    if (answer.kind !== 'write-at-response') throw unexpected(answer)
+    if (answer.kind !== 'write-at-response') throw this.#unexpected(answer)
     throw new StorageError('SHORT_WRITE', undefined, { context: { expected: length, got: answer.bytes } })
   }
 
@@ -271,7 +271,7 @@ export class ToProtocol implements StorageProvider {
     options: SendOptions = {},
   ): Promise<Extract<Packet, { kind: Kind }>> {
     const answer = await this.#answer(packet, code, options)
-    if (answer.kind !== kind) throw unexpected(answer)
+    if (answer.kind !== kind) throw this.#unexpected(answer)
     return answer as Extract<Packet, { kind: Kind }>
   }
 
@@ -286,6 +286,13 @@ export class ToProtocol implements StorageProvider {
       throw new StorageError(code, 'The peer could not do it; its dialect has no room for the reason.')
     }
     return answer
+  }
+
+  /** Who answers something else has lost count, or lies: that ends the connection. Returns the error, to be thrown. */
+  #unexpected(answer: Packet): StorageError {
+    const error = new StorageError('MALFORMED', `The peer answered with a ${answer.kind}.`)
+    this.#rw.fail(error)
+    return error
   }
 
   #within(options: SendOptions): SendOptions {
@@ -363,8 +370,4 @@ function lastOf(count: number, departs: (waited: boolean) => void): (waited: boo
     anyWaited ||= waited
     if (--left === 0) departs(anyWaited)
   }
-}
-
-function unexpected(answer: Packet): StorageError {
-  return new StorageError('MALFORMED', `The peer answered with a ${answer.kind}.`)
 }

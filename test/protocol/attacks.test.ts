@@ -1,13 +1,15 @@
+import { createHash } from 'node:crypto'
+import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { receiveDisk } from '../../src/devices/receive-disk.ts'
-import { openConnection } from '../../src/protocol/connection.ts'
 import { encodeFrame } from '../../src/protocol/frame.ts'
 import { FromProtocol } from '../../src/protocol/from-protocol.ts'
 import { NEED_AT_BLOCKS, READ_BYTES } from '../../src/protocol/limits.ts'
 import { encodePacket, type Packet } from '../../src/protocol/packets/packet.ts'
+import { encodeRle } from '../../src/protocol/packets/rle-encoder.ts'
 import { type Dialect, ProtocolRW } from '../../src/protocol/protocol-rw.ts'
 import { ToProtocol } from '../../src/protocol/to-protocol.ts'
 import { MemoryStorage } from '../../src/sources/memory.ts'
+import type { StorageProvider } from '../../src/storage/provider.ts'
 import { memoryChannels } from '../../src/transports/memory.ts'
 import { hex } from './packets/hex.ts'
 import { RawPeer } from './raw-peer.ts'
@@ -26,6 +28,18 @@ async function destination(dialect: Dialect = 'silo') {
   return { rw, disk, peer }
 }
 
+/** An empty disk of which nothing is kept. */
+function storageOf(size: number): StorageProvider {
+  return {
+    size,
+    readAt: async (target) => target.length,
+    writeAt: async (data) => data.length,
+    flush: async () => {},
+    close: async () => {},
+    cancelWrites: () => {},
+  }
+}
+
 /** What a hostile destination meets: this side sends a disk. */
 function source(dialect: Dialect = 'silo') {
   const { a, b } = memoryChannels()
@@ -35,6 +49,22 @@ function source(dialect: Dialect = 'silo') {
   const needAt = (offset: number, length: number) => void needed.push(offset, length)
   const to = new ToProtocol(rw, { dev: 1, size: SIZE, blockSize: BLOCK, name: 'd', needAt, reader })
   return { rw, to, peer: new RawPeer(b), needed }
+}
+
+/** Another connection, on which all is well. */
+async function bystander() {
+  const { rw, peer } = await destination()
+  return async () => {
+    await peer.say(1, 9, { kind: 'write-at', form: 'data', offset: 0, data: new Uint8Array(1) })
+    await peer.hear('write-at-response')
+    expect(await Promise.race([rw.ended, 'open'])).toBe('open')
+  }
+}
+
+/** A gzip member that says it holds a thousand bytes. */
+function lying(member: Uint8Array): Uint8Array {
+  new DataView(member.buffer, member.byteOffset + member.length - 4).setUint32(0, 1000, true)
+  return member
 }
 
 /** A frame of device 1, request 2, with this payload. */
@@ -47,13 +77,12 @@ describe('a hostile source ends the connection, and leaves others alone, with', 
     ['a frame of 4 GiB', 'LIMIT_EXCEEDED', hex('01 00 00 00  02 00 00 00  ff ff ff ff')],
     ['an empty frame', 'MALFORMED', hex('01 00 00 00  02 00 00 00  00 00 00 00')],
   ])('%s', async (_, code, bytes) => {
-    const other = await destination()
+    const isUnharmed = await bystander()
     const { rw, peer } = await destination()
     await peer.bytes(bytes)
     expect(await rw.ended).toMatchObject({ code })
     expect(await peer.ended).toBeDefined()
-    await other.peer.say(1, 9, { kind: 'write-at', form: 'data', offset: 0, data: new Uint8Array(1) })
-    await other.peer.hear('write-at-response')
+    await isUnharmed()
   })
 
   test.each([
@@ -74,44 +103,57 @@ describe('a hostile source ends the connection, and leaves others alone, with', 
     ['no command there is', 'MALFORMED', '7f'],
     ['a dirty list of another block size', 'MALFORMED', '05 00 02 00 00 00 00 00 00'],
     ['dirty blocks past the end', 'MALFORMED', '05 00 10 00 00 01 00 00 00 ff ff ff 7f'],
+    ['zeroes of 2^63 bytes', 'MALFORMED', '02 05 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 80'],
   ])('%s', async (_, code, bytes) => {
+    const isUnharmed = await bystander()
     const { rw, peer } = await destination()
     await peer.bytes(...framed(hex(bytes)))
     expect(await rw.ended).toMatchObject({ code })
     expect(await peer.ended).toBeDefined()
+    await isUnharmed()
   })
 
   test.each([
-    ['a write behind the end', { kind: 'write-at', form: 'data', offset: SIZE, data: new Uint8Array(1) }],
-    ['a write across the end', { kind: 'write-at', form: 'data', offset: SIZE - 1, data: new Uint8Array(2) }],
-    ['a cut varint in RLE', { kind: 'write-at', form: 'rle', offset: 0, tokens: hex('80') }],
-    ['a run of 2^62 bytes', { kind: 'write-at', form: 'rle', offset: 0, tokens: hex('80 80 80 80 80 80 80 80 40 00') }],
-    ['a cut varint in zeroes', { kind: 'write-at', form: 'zeroes', offset: 0, length: 4096, segments: hex('80') }],
-    ['zeroes of 2^53', { kind: 'write-at', form: 'zeroes', offset: 0, length: 2 ** 53 - 1, segments: hex('') }],
+    ['a write behind the end', 'MALFORMED', { form: 'data', offset: SIZE, data: new Uint8Array(1) }],
+    ['a write across the end', 'MALFORMED', { form: 'data', offset: SIZE - 1, data: new Uint8Array(2) }],
+    ['a cut varint in RLE', 'MALFORMED', { form: 'rle', offset: 0, tokens: hex('80') }],
+    ['a run of 2^62 bytes', 'MALFORMED', { form: 'rle', offset: 0, tokens: hex('80 80 80 80 80 80 80 80 40 00') }],
+    [
+      'a run of more than a block',
+      'LIMIT_EXCEEDED',
+      { form: 'rle', offset: 0, tokens: encodeRle(new Uint8Array(2 ** 24 + 1)) },
+    ],
+    ['a cut varint in zeroes', 'MALFORMED', { form: 'zeroes', offset: 0, length: 4096, segments: hex('80') }],
+    ['zeroes of 2^53', 'MALFORMED', { form: 'zeroes', offset: 0, length: 2 ** 53 - 1, segments: hex('') }],
     [
       'zeroes and a segment',
-      { kind: 'write-at', form: 'zeroes', offset: 0, length: 2 ** 52, segments: hex('00 02 01') },
+      'LIMIT_EXCEEDED',
+      { form: 'zeroes', offset: 0, length: 2 ** 52, segments: hex('00 02 01') },
     ],
-    ['what is no gzip', { kind: 'write-at', form: 'gzip', offset: 0, member: hex('1f 8b 00') }],
+    ['what is no gzip', 'MALFORMED', { form: 'gzip', offset: 0, member: hex('1f 8b 00') }],
+    ['a gzip bomb', 'LIMIT_EXCEEDED', { form: 'gzip', offset: 0, member: gzipSync(new Uint8Array(2 ** 25)) }],
     [
-      'a hash of data elsewhere',
-      { kind: 'write-at', form: 'hash', location: 's3', offset: 0, length: 1, hash: new Uint8Array(32) },
+      'a gzip bomb that lies',
+      'MALFORMED',
+      { form: 'gzip', offset: 0, member: lying(gzipSync(new Uint8Array(2 ** 25))) },
     ],
     [
       'present blocks past the end',
-      { kind: 'write-at', form: 'you-already-have', blockSize: 4096, blocks: Uint32Array.of(99) },
+      'MALFORMED',
+      { form: 'you-already-have', blockSize: BLOCK, blocks: Uint32Array.of(99) },
     ],
-  ] as [string, Packet][])('nothing but a refusal for %s', async (_, packet) => {
+  ] as [string, string, Record<string, unknown>][])('%s, in either dialect', async (_, code, write) => {
+    const isUnharmed = await bystander()
     for (const dialect of ['silo', 'blockferry/1'] as const) {
       const { rw, peer, disk } = await destination(dialect)
-      await peer.say(1, 7, packet)
-      const { id } = await peer.hear(dialect === 'silo' ? 'write-at-response-error' : 'failure-response')
-      expect(id).toBe(7)
-      expect(await Promise.race([rw.ended, 'open'])).toBe('open')
+      await peer.say(1, 7, { kind: 'write-at', ...write } as Packet)
+      expect(await rw.ended).toMatchObject({ code })
+      expect(await peer.ended).toBeDefined()
       const content = new Uint8Array(SIZE)
       disk.readAtSync(content, 0)
       expect(content.every((byte) => byte === 0)).toBe(true)
     }
+    await isUnharmed()
   })
 
   test('writes, or a second end, after it has handed the disk over', async () => {
@@ -137,11 +179,66 @@ describe('a hostile source ends the connection, and leaves others alone, with', 
     }
   })
 
+  test('dirty blocks past the end, in the other dialect too', async () => {
+    const { rw, peer } = await destination('blockferry/1')
+    await peer.say(1, 2, { kind: 'dirty-list', blockSize: BLOCK, blocks: Uint32Array.of(SIZE / BLOCK) })
+    expect(await rw.ended).toMatchObject({ code: 'MALFORMED' })
+  })
+
   test('acks of what was never asked', async () => {
     const { rw, peer } = source('blockferry/1')
     await peer.say(1, 1, { kind: 'acks', ranges: [{ firstId: 1, count: 2 ** 32 - 1 }] })
     expect(await rw.ended).toMatchObject({ code: 'MALFORMED' })
   })
+})
+
+describe('a source that may be honest', () => {
+  test('has a block refused that it wants fetched from elsewhere', async () => {
+    const hash = new Uint8Array(32)
+    for (const dialect of ['silo', 'blockferry/1'] as const) {
+      const { rw, peer } = await destination(dialect)
+      await peer.say(1, 7, { kind: 'write-at', form: 'hash', location: 's3', offset: 0, length: 1, hash })
+      const { id, packet } = await peer.hear(dialect === 'silo' ? 'write-at-response-error' : 'failure-response')
+      expect(id).toBe(7)
+      if (packet.kind === 'failure-response') expect(packet.code).toBe('NOT_SUPPORTED')
+      expect(await Promise.race([rw.ended, 'open'])).toBe('open')
+    }
+  })
+
+  test('may say where blocks lie and answer what nobody asked: nothing is fetched, and nothing stored', async () => {
+    const { rw, peer, disk } = await destination()
+    const hash = createHash('sha256').update(new Uint8Array(BLOCK).fill(1)).digest()
+    const location = 'http://10.0.0.1:9000 bucket disk-0'
+    await peer.say(1, 2, { kind: 'alternate-sources', sources: [{ offset: 0, length: BLOCK, hash, location }] })
+    for (let id = 1; id <= 100; id++) {
+      await peer.say(1, id, { kind: 'read-by-hash-response', data: new Uint8Array(BLOCK).fill(1) })
+    }
+    await peer.say(1, 3, { kind: 'read-at', offset: 0, length: BLOCK })
+    const { packet } = await peer.hear('read-at-response')
+    expect(packet).toMatchObject({ data: new Uint8Array(BLOCK) })
+    expect(peer.heard).toHaveLength(1)
+    expect(disk.readAtSync(new Uint8Array(1), 0)).toBe(1)
+    expect(await Promise.race([rw.ended, 'open'])).toBe('open')
+  })
+
+  test.each(['silo', 'blockferry/1'] as const)(
+    'in %s holds up no other device with requests that are not answered yet',
+    async (dialect) => {
+      const { rw, peer } = await destination(dialect)
+      let begun = 0
+      const stuck = { ...storageOf(SIZE), writeAt: () => new Promise<number>(() => begun++) }
+      new FromProtocol(rw, 2, () => ({ provider: stuck }))
+      await peer.say(2, 1, { kind: 'dev-info', size: SIZE, blockSize: BLOCK, name: 'stuck', schema: '' })
+      const count = 200
+      for (let id = 2; id < 2 + count; id++) {
+        await peer.say(2, id, { kind: 'write-at', form: 'data', offset: 0, data: new Uint8Array(BLOCK) })
+      }
+      await peer.say(1, 2 + count, { kind: 'read-at', offset: 0, length: 1 })
+      expect(await peer.hear('read-at-response')).toMatchObject({ dev: 1, id: 2 + count })
+      expect(begun).toBeGreaterThan(0)
+      expect(peer.heard.some(({ dev }) => dev === 2)).toBe(false)
+    },
+  )
 })
 
 describe('a hostile destination', () => {
@@ -157,13 +254,30 @@ describe('a hostile destination', () => {
 
   test.each([
     ['another count', { kind: 'write-at-response', bytes: 4 }, 'SHORT_WRITE'],
-    ['another kind of answer', { kind: 'event-response' }, 'MALFORMED'],
     ['a code that we do not know', { kind: 'failure-response', code: 'NOPE', message: 'x' }, 'WRITE_FAILED'],
   ] as const)('fails a write with %s', async (_, packet, code) => {
     const { to, peer } = source('blockferry/1')
     const writing = to.writeAt(new Uint8Array(5), 0)
     await peer.say(1, (await peer.hear('write-at')).id, packet)
     await expect(writing).rejects.toMatchObject({ code })
+  })
+
+  test.each([
+    ['a write', (to: ToProtocol) => to.writeAt(new Uint8Array(5), 0), 'write-at'],
+    ['a read', (to: ToProtocol) => to.readAt(new Uint8Array(5), 0), 'read-at'],
+    ['an event', (to: ToProtocol) => to.event({ kind: 'event', type: 'completed' }), 'event'],
+  ] as const)('that answers %s with something else is cut off', async (_, ask, kind) => {
+    for (const dialect of ['silo', 'blockferry/1'] as const) {
+      const isUnharmed = await bystander()
+      const { to, rw, peer } = source(dialect)
+      const asking = ask(to)
+      asking.catch(() => {})
+      await peer.say(1, (await peer.hear(kind)).id, { kind: 'hashes-response' })
+      await expect(asking).rejects.toMatchObject({ code: 'MALFORMED' })
+      expect(await rw.ended).toMatchObject({ code: 'MALFORMED' })
+      expect(await peer.ended).toBeDefined()
+      await isUnharmed()
+    }
   })
 
   test('that needs bytes past the end is cut off', async () => {
@@ -192,63 +306,5 @@ describe('a hostile destination', () => {
     await peer.say(1, 1, { kind: 'read-at', offset, length })
     await peer.hear('read-at-response-error')
     expect(await Promise.race([rw.ended, 'open'])).toBe('open')
-  })
-})
-
-describe('a disk that is offered', () => {
-  const info = { kind: 'dev-info', size: SIZE, blockSize: BLOCK, name: '../../etc/passwd', schema: '' } as const
-
-  async function offered(packet: Packet, dev = 1, dialect: Dialect = 'blockferry/1') {
-    const { a, b } = memoryChannels()
-    const peer = new RawPeer(b)
-    const opening = openConnection([a], { role: 'listener', dialect })
-    if (dialect !== 'silo')
-      await peer.say(0, 1, {
-        ...((await peer.hear('hello')).packet as Packet & { kind: 'hello' }),
-        nonce: new Uint8Array(16),
-        offered: 0,
-      })
-    const connection = await opening
-    const names: string[] = []
-    const create = ({ size, name }: { size: number; name: string }) => {
-      names.push(name)
-      return new MemoryStorage(size)
-    }
-    const receiving = receiveDisk({ connection, create })
-    receiving.catch(() => {})
-    await peer.say(dev, 2, packet)
-    return { receiving, peer, names, connection }
-  }
-
-  test.each([
-    ['2^53 - 1 bytes', { size: 2 ** 53 - 1 }, 'LIMIT_EXCEEDED'],
-    ['0 bytes', { size: 0 }, 'MALFORMED'],
-    ['blocks of no power of two', { blockSize: 4097 }, 'MALFORMED'],
-    ['blocks of 2 GiB', { blockSize: 2 ** 31 }, 'MALFORMED'],
-  ])('with %s is refused before a place is made', async (_, changes, code) => {
-    const { receiving, names } = await offered({ ...info, ...changes })
-    await expect(receiving).rejects.toMatchObject({ code })
-    expect(names).toEqual([])
-  })
-
-  test.each([[0], [2], [2 ** 32 - 1]])('as device %i of a group is refused', async (dev) => {
-    const group = { kind: 'device-group-info', devices: [{ ...info, dev }] } as const
-    await expect((await offered(group, 0, 'silo')).receiving).rejects.toBeDefined()
-  })
-
-  test('is not handed over by an event, as in the other dialect', async () => {
-    const { receiving, peer } = await offered(info)
-    const { disk } = await receiving
-    await peer.say(1, 3, { kind: 'event', type: 'completed' })
-    expect((await peer.hear('failure-response')).packet).toMatchObject({ code: 'MALFORMED' })
-    expect(disk.state).toBe('locked')
-  })
-
-  test('does not become present by the word of its source', async () => {
-    const { receiving, peer } = await offered(info)
-    const { cache } = await receiving
-    await peer.say(1, 3, { kind: 'write-at', form: 'you-already-have', blockSize: BLOCK, blocks: Uint32Array.of(0, 1) })
-    expect((await peer.hear('failure-response')).packet).toMatchObject({ code: 'NOT_SUPPORTED' })
-    expect(cache.missingBlocks).toBe(SIZE / BLOCK)
   })
 })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { StorageError } from '../../src/errors/storage-error.ts'
-import { type ArrivingDevice, FromProtocol } from '../../src/protocol/from-protocol.ts'
+import type { ArrivingDevice } from '../../src/protocol/arriving-device.ts'
+import { FromProtocol } from '../../src/protocol/from-protocol.ts'
 import { matchTags, tagsOf } from '../../src/protocol/packets/write-checked.ts'
 import { ProtocolRW } from '../../src/protocol/protocol-rw.ts'
 import { ToProtocol } from '../../src/protocol/to-protocol.ts'
@@ -31,7 +32,7 @@ async function destination(device: Partial<ArrivingDevice> = {}) {
   new FromProtocol(rw, 1, () => ({ provider, writeChecked, ...device }))
   const peer = new RawPeer(b)
   await peer.say(1, 1, { kind: 'dev-info', size: SIZE, blockSize: BLOCK, name: 'd', schema: '' })
-  return { peer, given, provider }
+  return { rw, peer, given, provider }
 }
 
 const tags = (...values: number[]) => Uint8Array.from(values.flatMap((value) => Array<number>(8).fill(value)))
@@ -76,10 +77,10 @@ describe('a checked write', () => {
     ['has too many', checked(0, BLOCK, [1, 2])],
     ['goes past the end of the disk', checked(3 * BLOCK, BLOCK, [1])],
     ['is of a generation to come', checked(0, BLOCK, [1], 1)],
-  ])('that %s is refused, and nothing is stored', async (_, packet) => {
-    const { peer, given } = await destination()
+  ])('that %s ends the connection, and nothing is stored', async (_, packet) => {
+    const { peer, given, rw } = await destination()
     await peer.say(1, 2, packet)
-    expect((await peer.hear('failure-response')).packet).toMatchObject({ code: 'MALFORMED' })
+    expect(await rw.ended).toMatchObject({ code: 'MALFORMED' })
     expect(given).toEqual([])
   })
 
@@ -146,9 +147,9 @@ describe('a patch', () => {
     ['past the end of the disk', { offset: 4 * BLOCK }],
     ['of a generation to come', { generation: 1 }],
     ['with pieces that are not there', { maps: Uint8Array.of(3) }],
-  ])('%s is refused', async (_, changes) => {
-    const { peer } = await destination({ writePatched: async () => {} })
+  ])('%s ends the connection', async (_, changes) => {
+    const { peer, rw } = await destination({ writePatched: async () => {} })
     await peer.say(1, 2, { ...packet, ...changes })
-    expect((await peer.hear('failure-response')).packet).toMatchObject({ code: 'MALFORMED' })
+    expect(await rw.ended).toMatchObject({ code: 'MALFORMED' })
   })
 })
