@@ -157,21 +157,17 @@ export class SendQueue {
     return all
   }
 
-  /** The frames of the next send: all urgent ones first, then bulk ones up to a size that keeps an urgent one waiting only briefly. */
+  /** The frames of the next send: urgent ones first, then bulk ones, up to a size that keeps one that is more urgent waiting only briefly. */
   #take(): QueuedFrame[] {
-    const batch: QueuedFrame[] = this.#urgent.splice(0)
-    let bytes = size(batch)
-    let count = 0
-    while (count < this.#bulk.length && (bytes === 0 || bytes < BATCH_BYTES)) bytes += size([this.#bulk[count++]!])
-    batch.push(...this.#bulk.splice(0, count))
+    const batch: QueuedFrame[] = []
+    let bytes = 0
+    for (const queue of [this.#urgent, this.#bulk]) {
+      let count = 0
+      while (count < queue.length && (bytes === 0 || bytes < BATCH_BYTES)) bytes += bytesOf(queue[count++]!.pieces)
+      batch.push(...queue.splice(0, count))
+    }
     return batch
   }
-}
-
-function size(frames: readonly QueuedFrame[]): number {
-  let bytes = 0
-  for (const { pieces } of frames) bytes += bytesOf(pieces)
-  return bytes
 }
 
 function bytesOf(pieces: readonly Uint8Array[]): number {

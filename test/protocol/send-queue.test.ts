@@ -106,6 +106,14 @@ describe('a queue of frames', () => {
     expect(sent.flat()).toEqual([0, 1, 99, 2, 3, 4])
   })
 
+  it('lets no more than one large frame at a time go ahead of what the channel has room for, urgent ones neither', async () => {
+    const { queue, sent } = queueInto(0, () => {})
+    const first = queue.push(frame(0), { urgent: false })
+    const waiting = [1, 2, 3].map((name) => queue.push(frame(name), { urgent: name > 1 }))
+    await Promise.all([first, ...waiting])
+    expect(sent).toEqual([[0], [2], [3], [1]])
+  })
+
   it('waits for nothing when nothing else is to be sent', async () => {
     const { queue, turns } = queueInto(10, () => {})
     await queue.push(frame(1), { urgent: false })
