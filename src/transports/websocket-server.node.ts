@@ -119,5 +119,7 @@ function isWelcome({ headers }: IncomingMessage, origins: readonly string[] | 'a
 
 function refuse(stream: Duplex, status: number): void {
   stream.on('error', () => {}) // Whoever is refused may be gone already.
-  stream.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+  const answer = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`
+  // Without this, it would stay half open until the other side hangs up.
+  stream.end(answer, () => stream.destroy())
 }

@@ -81,8 +81,10 @@ export async function startRendezvous(
   })
   const rendezvous = attachRendezvous(server, options)
   server.on('upgrade', (request, socket) => {
-    if (request.url?.split('?')[0] !== RENDEZVOUS_PATH)
-      socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n')
+    if (request.url?.split('?')[0] === RENDEZVOUS_PATH) return
+    // Whoever is refused may be gone already, and an error that nobody listens to would end the process.
+    socket.on('error', () => {})
+    socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n', () => socket.destroy())
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) =>
@@ -101,6 +103,8 @@ export async function startRendezvous(
     close: () => {
       rendezvous.close()
       closing ??= new Promise((resolve) => server.close(() => resolve()))
+      // Node waits for those that never said anything.
+      server.closeAllConnections()
       return closing
     },
   }

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import {
@@ -15,6 +16,7 @@ import {
 } from '../../../src/transports/pairing/rendezvous-messages.ts'
 import { type RendezvousServer, startRendezvous } from '../../../src/transports/pairing/rendezvous-server.node.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
+import { connectRaw } from './connect-raw.ts'
 
 const ROOM = 'AAAAAAAAAAAAAAAAAAAAAA'
 let clock: VirtualClock
@@ -189,6 +191,21 @@ describe('a rendezvous with hostile clients', () => {
     const other = new WebSocket(`ws://127.0.0.1:${server.port}/elsewhere`, RENDEZVOUS_PROTOCOL)
     const error = await new Promise<Error>((resolve) => other.once('error', resolve))
     expect(error.message).toContain('404')
+    expect((await fetch(`http://127.0.0.1:${server.port}/`)).status).toBe(426)
+  })
+
+  it('closes in spite of those who say nothing, or were refused and do not hang up', async () => {
+    const [silent, refused] = [connectRaw(server.port), connectRaw(server.port, '/elsewhere')]
+    await Promise.all([once(silent, 'connect'), once(refused, 'data')])
+    await server.close()
+    for (const socket of [silent, refused]) socket.destroy()
+  })
+
+  it('survives one that asks for another path and is gone before it is answered', async () => {
+    const leaving = connectRaw(server.port, '/elsewhere')
+    await once(leaving, 'connect')
+    leaving.resetAndDestroy()
+    // Behind it in the same queue.
     expect((await fetch(`http://127.0.0.1:${server.port}/`)).status).toBe(426)
   })
 
