@@ -32,9 +32,9 @@ async function disk(size: number): Promise<string> {
 const expectSame = (first: string, second: string) => execFileSync('cmp', [first, second])
 
 /** A destination that waits to be pushed to. */
-async function waitingPull(args: readonly string[] = []) {
+async function waitingPull(scheme: string) {
   const destination = newPath()
-  const pull = commands.start(['pull', '--listen', 'tcp://127.0.0.1:0', destination, ...args])
+  const pull = commands.start(['pull', '--listen', `${scheme}://127.0.0.1:0`, destination])
   return { pull, destination, url: String((await pull.event('listening')).url) }
 }
 
@@ -63,11 +63,11 @@ describe('push', () => {
 })
 
 describe('copy over a connection', () => {
-  it('takes from a serve and gives to a pull that waits', async () => {
+  it.each(['tcp', 'ws'])('over %s takes from a serve and gives to a pull that waits', async (scheme) => {
     const source = await disk(MiB + 7)
     await chmod(source, 0o400)
-    const { serve, url } = await commands.serve(source)
-    const [first, second] = [newPath(), await waitingPull()]
+    const { serve, url } = await commands.serve(source, [], `${scheme}://127.0.0.1:0`)
+    const [first, second] = [newPath(), await waitingPull(scheme)]
     expect(await runCommand(['copy', url, first])).toMatchObject({ exitCode: 0 })
     expect(await serve.ended).toBe(0)
     expect(await runCommand(['copy', first, second.url])).toMatchObject({ exitCode: 0 })
@@ -112,7 +112,7 @@ describe('a move that does not come to its end', () => {
   })
 
   it('ends a pull that waits in vain when it is interrupted', async () => {
-    const { pull } = await waitingPull()
+    const { pull } = await waitingPull('tcp')
     pull.kill('SIGTERM')
     expect(await pull.ended).toBe(1)
     expect(pull.stderr).toMatch(/^blockferry: .*interrupted.*\[ABORTED\]\n$/)

@@ -31,15 +31,21 @@ afterAll(() => rm(folder, { recursive: true }))
 const commands = new MovingCommands()
 afterEach(() => commands.end())
 
+/** An address for NBD clients that is free. */
+const doorOf = (kind: 'unix' | 'tcp') => (kind === 'unix' ? `unix:${newPath()}` : 'tcp:127.0.0.1:0')
+
 const expectSame = (first: string, second: string) => execFileSync('cmp', [first, second])
 
 describe.skipIf(!hasClients)('serve and pull, with clients that other people wrote', () => {
-  it.each(['tcp', 'ws'])(
-    'move a file system over %s while qemu-io writes to it: both ends are equal',
-    async (scheme) => {
-      const [source, destination, socket] = [newPath(), newPath(), newPath()]
+  it.each([
+    ['tcp', 'unix'],
+    ['ws', 'tcp'],
+  ] as const)(
+    'move a file system over %s while qemu-io writes to it over NBD on %s: both ends are equal',
+    async (scheme, door) => {
+      const [source, destination] = [newPath(), newPath()]
       await copyFile(image.path, source)
-      const { serve, url } = await commands.serve(source, ['--nbd', `unix:${socket}`], `${scheme}://127.0.0.1:0`)
+      const { serve, url } = await commands.serve(source, ['--nbd', doorOf(door)], `${scheme}://127.0.0.1:0`)
       const writer = startPatternWriter(String((await serve.event('nbd')).uri), image.file)
       const { url: slow } = await commands.slowed(url, 30 * MiB)
       const pull = commands.start(['pull', slow, destination])
@@ -62,33 +68,37 @@ describe.skipIf(!hasClients)('serve and pull, with clients that other people wro
     60_000,
   )
 
-  it('answer a read at the destination before all is there; writes wait for the hand-over and stay', async () => {
-    const [source, destination, here] = [newPath(), newPath(), newPath()]
-    await writeFile(source, new Uint8Array(24 * MiB).fill(0x5a, 23 * MiB).fill(0xa5, 0, 23 * MiB))
-    const { serve, url } = await commands.serve(source)
-    const { url: slow, link } = await commands.slowed(url, 2 * MiB)
-    const pull = commands.start(['pull', slow, destination, '--nbd', `unix:${here}`])
-    const uri = String((await pull.event('nbd')).uri)
-    await runClient('qemu-io', ['-r', '-f', 'raw', '-c', `read -P 0x5a ${24 * MiB - 4096} 4096`, uri])
-    expect(bytesHere(pull)).toBeLessThan(20 * MiB)
-    let isWritten = false
-    const writing = runClient('qemu-io', ['-f', 'raw', '-c', 'write -P 0x77 8192 4096', '-c', 'flush', uri]).then(
-      () => {
-        isWritten = true
-      },
-    )
-    await runClient('qemu-io', ['-r', '-f', 'raw', '-c', 'read -P 0xa5 8192 4096', uri])
-    expect(isWritten).toBe(false)
-    link.openUp()
-    expect(await serve.ended).toBe(0)
-    await writing
-    await runClient('qemu-io', ['-f', 'raw', '-c', 'read -P 0x77 8192 4096', '-c', 'write -P 0x78 0 512', uri])
-    pull.kill('SIGINT')
-    expect(await pull.ended).toBe(0)
-    const expected = new Uint8Array(24 * MiB).fill(0x5a, 23 * MiB).fill(0xa5, 0, 23 * MiB)
-    await writeFile(source, expected.fill(0x77, 8192, 12288).fill(0x78, 0, 512))
-    expectSame(source, destination)
-  }, 60_000)
+  it.each(['unix', 'tcp'] as const)(
+    'answer a read at the destination, over NBD on %s, before all is there; writes wait for the hand-over and stay',
+    async (door) => {
+      const [source, destination] = [newPath(), newPath()]
+      await writeFile(source, new Uint8Array(24 * MiB).fill(0x5a, 23 * MiB).fill(0xa5, 0, 23 * MiB))
+      const { serve, url } = await commands.serve(source)
+      const { url: slow, link } = await commands.slowed(url, 2 * MiB)
+      const pull = commands.start(['pull', slow, destination, '--nbd', doorOf(door)])
+      const uri = String((await pull.event('nbd')).uri)
+      await runClient('qemu-io', ['-r', '-f', 'raw', '-c', `read -P 0x5a ${24 * MiB - 4096} 4096`, uri])
+      expect(bytesHere(pull)).toBeLessThan(20 * MiB)
+      let isWritten = false
+      const writing = runClient('qemu-io', ['-f', 'raw', '-c', 'write -P 0x77 8192 4096', '-c', 'flush', uri]).then(
+        () => {
+          isWritten = true
+        },
+      )
+      await runClient('qemu-io', ['-r', '-f', 'raw', '-c', 'read -P 0xa5 8192 4096', uri])
+      expect(isWritten).toBe(false)
+      link.openUp()
+      expect(await serve.ended).toBe(0)
+      await writing
+      await runClient('qemu-io', ['-f', 'raw', '-c', 'read -P 0x77 8192 4096', '-c', 'write -P 0x78 0 512', uri])
+      pull.kill('SIGINT')
+      expect(await pull.ended).toBe(0)
+      const expected = new Uint8Array(24 * MiB).fill(0x5a, 23 * MiB).fill(0xa5, 0, 23 * MiB)
+      await writeFile(source, expected.fill(0x77, 8192, 12288).fill(0x78, 0, 512))
+      expectSame(source, destination)
+    },
+    60_000,
+  )
 
   it('let nbdcopy copy the whole disk at the destination while it is still coming', async () => {
     const [source, copied, here] = [newPath(), newPath(), newPath()]
