@@ -70,9 +70,32 @@ describe('what users have comes in, and goes back where its own program opens it
     ['a plain file of OPFS', 'coop'],
     ['blocks of IDBBatchAtomicVFS', 'idb'],
   ] as const)('%s', async (_, name) => {
-    const contents = (await page.evaluate((asked) => window.sqliteTests.run(asked), name)) as string[]
+    const contents = (await page.evaluate((asked) => window.sqliteTests.run('theirs', asked), name)) as string[]
     expect(contents[0]).toContain('["ok",[[2000,1600000')
     expect(contents).toEqual([contents[0], contents[0], contents[0]])
+  })
+
+  it.each([
+    ['a pool of wa-sqlite', 'pool'],
+    ['a plain file of OPFS', 'coop'],
+    ['blocks of IDBBatchAtomicVFS', 'idb'],
+  ] as const)(
+    '%s, but not what a crash left, nor without its log; and what is written over those is whole',
+    async (_, name) => {
+      expect(await page.evaluate((asked) => window.sqliteTests.run('crash', asked), name)).toBe('in the middle')
+      const found = (await page.evaluate((asked) => window.sqliteTests.run('unfinished', asked), name)) as {
+        contents: string[]
+      }
+      expect(found).toMatchObject({ journal: 'BUSY', after: 'imported', log: 'BUSY', afterLog: 'imported' })
+      expect(found.contents[0]).toContain('["ok",[[2000,1600000')
+      expect(found.contents[1]).toBe(found.contents[0])
+    },
+  )
+
+  it('a database that keeps its journal file', async () => {
+    const contents = (await page.evaluate(() => window.sqliteTests.run('persistent'))) as string[]
+    expect(contents[0]).toContain('["ok",[[2000,1600000')
+    expect(contents[1]).toBe(contents[0])
   })
 
   it('a pool of the official build', async () => {

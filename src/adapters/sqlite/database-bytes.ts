@@ -76,10 +76,12 @@ function withoutLog(piece: Uint8Array): Uint8Array {
   return copy
 }
 
-/** Bytes of a page, as the beginning of a database says. */
+/** Bytes of a page, as the beginning of a database says. @throws StorageError `CORRUPT` */
 export function pageSizeOf(head: Uint8Array): number {
   const stored = head[16]! * 256 + head[17]!
-  return stored === 1 ? 65_536 : stored
+  if (stored === 1) return 65_536
+  if (stored >= 512) return stored
+  throw new StorageError('CORRUPT', 'This is no SQLite database.')
 }
 
 /** A file or blob in pieces. */

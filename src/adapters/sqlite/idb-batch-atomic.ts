@@ -1,6 +1,7 @@
 import { StorageError } from '../../errors/storage-error.ts'
 import { type DatabaseBytes, pageSizeOf } from './database-bytes.ts'
 import { COPY_BYTES } from './limits.ts'
+import { BESIDE, checkFinished } from './unfinished.ts'
 
 /** A file as `IDBBatchAtomicVFS` of wa-sqlite knows it. */
 interface Metadata {
@@ -22,8 +23,8 @@ const SCHEMA = 6
 
 /**
  * A database that `IDBBatchAtomicVFS` keeps in the IndexedDB database `idbName` (by default the name that it was given). Nobody may be writing to it.
- * A transaction that was cut off is left out, as that file system would.
- * @throws StorageError `NOT_FOUND`
+ * A transaction that was cut off is left out, as that file system would, unless it was too large for its page cache and has a journal.
+ * @throws StorageError `NOT_FOUND`; `BUSY` when a part of it is in such a journal
  */
 export async function* readIdbBatchAtomic(idbName: string, path: string): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const database = await openDatabase(idbName)
@@ -31,6 +32,7 @@ export async function* readIdbBatchAtomic(idbName: string, path: string): AsyncG
     if (!database.objectStoreNames.contains('metadata')) throw notFound(path)
     const metadata: Metadata | undefined = await settled(stores(database, 'readonly').metadata.get(path))
     if (!metadata) throw notFound(path)
+    await checkFinished(path, (beside) => beginOf(database, beside))
     for (let start = 0; start < metadata.fileSize; start += COPY_BYTES) {
       const piece = new Uint8Array(Math.min(COPY_BYTES, metadata.fileSize - start))
       const range = IDBKeyRange.bound([path, -(start + piece.length - 1)], [path, -start, []])
@@ -50,13 +52,15 @@ export async function* readIdbBatchAtomic(idbName: string, path: string): AsyncG
   }
 }
 
-/** Writes a database where `IDBBatchAtomicVFS` finds it, over one of the same path. */
+/** Writes a database where `IDBBatchAtomicVFS` finds it, over one of the same path, of which nothing is left. */
 export async function writeIdbBatchAtomic(idbName: string, path: string, bytes: DatabaseBytes): Promise<void> {
   const database = await openDatabase(idbName)
   try {
     await inTransaction(database, ({ blocks, metadata }) => {
-      metadata.delete(path)
-      blocks.delete(IDBKeyRange.bound([path], [path, []]))
+      for (const name of [path, ...BESIDE.map((ending) => path + ending)]) {
+        metadata.delete(name)
+        blocks.delete(IDBKeyRange.bound([name], [name, []]))
+      }
     })
     let fileSize = 0
     let pageSize = 0
@@ -78,6 +82,16 @@ export async function writeIdbBatchAtomic(idbName: string, path: string, bytes: 
   } finally {
     database.close()
   }
+}
+
+/** How a file begins; nothing where there is none. */
+async function beginOf(database: IDBDatabase, path: string): Promise<Uint8Array> {
+  const metadata: Metadata | undefined = await settled(stores(database, 'readonly').metadata.get(path))
+  if (!metadata?.fileSize) return new Uint8Array(0)
+  const range = IDBKeyRange.bound([path, 0], [path, 0, []])
+  const [block]: Block[] = await settled(stores(database, 'readonly').blocks.getAll(range, 1))
+  // What is said to be there and is not found is not known to be nothing.
+  return block?.data.subarray(0, 1) ?? new Uint8Array([1])
 }
 
 function notFound(path: string): StorageError {

@@ -1,5 +1,6 @@
 import { StorageError } from '../../errors/storage-error.ts'
 import { type DatabaseBytes, piecesOf } from './database-bytes.ts'
+import { BESIDE, checkFinished } from './unfinished.ts'
 
 /** Writes a file at places; as much of a sync access handle as is needed. */
 export interface WritableFile {
@@ -11,37 +12,38 @@ export interface WritableFile {
 
 /**
  * A database that lies in OPFS as a plain file, as other file systems of wa-sqlite, DuckDB and many programs keep it. Nobody may have it open.
- * @throws StorageError `NOT_FOUND`; `BUSY` when a journal beside it says that a transaction is to be undone first
+ * @throws StorageError `NOT_FOUND`; `BUSY` when a part of it is in a journal or a write-ahead log beside it
  */
 export async function* readOpfsFile(path: string): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const { folder, name } = await find(path, false)
-  const journal = await folder.getFileHandle(`${name}-journal`).then(
-    (handle) => handle.getFile(),
-    () => undefined,
-  )
-  if (journal && journal.size > 0) throw hotJournal(path)
+  await checkFinished(name, async (beside) => {
+    const handle = await unlessMissing(folder.getFileHandle(beside))
+    return beginOf(await handle?.getFile())
+  })
   const file = await folder.getFileHandle(name).catch((cause: unknown) => {
     throw new StorageError('NOT_FOUND', undefined, { cause, context: { path } })
   })
   yield* piecesOf(await file.getFile())
 }
 
-/** Writes a database as a plain file of OPFS, over what is there. Only in a dedicated worker. */
+/** Writes a database as a plain file of OPFS, over what is there, of which nothing is left. Only in a dedicated worker. */
 export async function writeOpfsFile(path: string, bytes: DatabaseBytes): Promise<void> {
   const { folder, name } = await find(path, true)
   const file = await openForWriting(await folder.getFileHandle(name, { create: true }))
   try {
+    // First, and what lay beside it before anything is written: SQLite would play that back into the new one, and discards it beside an empty one.
+    file.truncate(0)
+    file.flush()
+    for (const ending of BESIDE) await unlessMissing(folder.removeEntry(name + ending))
     await writeAll(file, bytes, 0)
   } finally {
     file.close()
   }
 }
 
-/** What is said of a database whose journal must be played back first. */
-export function hotJournal(path: string): StorageError {
-  return new StorageError('BUSY', 'A transaction is to be undone first: open the database once with its own program.', {
-    context: { path },
-  })
+/** The first byte of a file from an offset on, if there is one. */
+export async function beginOf(file: Blob | undefined, offset = 0): Promise<Uint8Array> {
+  return new Uint8Array((await file?.slice(offset, offset + 1).arrayBuffer()) ?? [])
 }
 
 /** A folder of OPFS. @throws StorageError `NOT_FOUND` */
@@ -70,14 +72,28 @@ export async function openForWriting(handle: FileSystemFileHandle): Promise<Writ
 export async function writeAll(file: WritableFile, bytes: DatabaseBytes, start: number): Promise<void> {
   let at = start
   for await (const piece of bytes) {
-    const count = file.write(piece, { at })
-    if (count !== piece.length) {
-      throw new StorageError('SHORT_WRITE', undefined, { context: { offset: at, expected: piece.length, got: count } })
-    }
+    writeWhole(file, piece, at)
     at += piece.length
   }
   file.truncate(at)
   file.flush()
+}
+
+/** @throws StorageError `SHORT_WRITE` */
+export function writeWhole(file: WritableFile, data: Uint8Array, at: number): void {
+  const got = file.write(data, { at })
+  if (got === data.length) return
+  throw new StorageError('SHORT_WRITE', undefined, { context: { offset: at, expected: data.length, got } })
+}
+
+/** Undefined where there is no such file. */
+async function unlessMissing<Value>(finding: Promise<Value>): Promise<Value | undefined> {
+  try {
+    return await finding
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'NotFoundError') return undefined
+    throw error
+  }
 }
 
 async function find(path: string, create: boolean): Promise<{ folder: FileSystemDirectoryHandle; name: string }> {

@@ -4,13 +4,14 @@ import { IDBBatchAtomicVFS } from '@journeyapps/wa-sqlite/src/examples/IDBBatchA
 // @ts-expect-error The same.
 import { OPFSCoopSyncVFS } from '@journeyapps/wa-sqlite/src/examples/OPFSCoopSyncVFS.js'
 import sqlite3InitModule from '@sqlite.org/sqlite-wasm'
-import { exportDatabase, importDatabase } from '../../../src/adapters/sqlite/database-bytes.ts'
+import { type DatabaseBytes, exportDatabase, importDatabase } from '../../../src/adapters/sqlite/database-bytes.ts'
 import { readIdbBatchAtomic, writeIdbBatchAtomic } from '../../../src/adapters/sqlite/idb-batch-atomic.ts'
 import { readOpfsFile, writeOpfsFile } from '../../../src/adapters/sqlite/opfs-files.ts'
 import { listOpfsPool, type OpfsPool, readOpfsPool, writeOpfsPool } from '../../../src/adapters/sqlite/opfs-pool.ts'
 import { SqliteDisk } from '../../../src/adapters/sqlite/sqlite-disk.ts'
 import type { SqliteBuild, SqliteModule } from '../../../src/adapters/sqlite/sqlite-module.ts'
 import { swap } from '../../../src/adapters/sqlite/swap.ts'
+import { errorCode } from '../../../src/errors/storage-error.ts'
 import { IndexedDbStorage } from '../../../src/sources/indexeddb.ts'
 import { MemoryStorage } from '../../../src/sources/memory.ts'
 import { OpfsStorage } from '../../../src/sources/opfs.ts'
@@ -28,8 +29,25 @@ async function contentOf(db: Database): Promise<string> {
   return JSON.stringify([sound, await db.run(SUM)])
 }
 
+type TheirKind = 'pool' | 'coop' | 'idb'
+
+const POOL: OpfsPool = { kind: 'wa-sqlite', folder: 'their-pool' }
+
+/** Where file systems of wa-sqlite keep their databases, as we reach them. */
+const PLACES = {
+  pool: {
+    read: (name: string) => readOpfsPool(POOL, name),
+    write: (name: string, bytes: DatabaseBytes) => writeOpfsPool(POOL, name, bytes),
+  },
+  coop: { read: readOpfsFile, write: writeOpfsFile },
+  idb: {
+    read: (name: string) => readIdbBatchAtomic('their-idb', name),
+    write: (name: string, bytes: DatabaseBytes) => writeIdbBatchAtomic('their-idb', name, bytes),
+  },
+}
+
 /** A connection through a file system of wa-sqlite; `close` gives back what it holds. */
-async function throughTheirs(kind: 'pool' | 'coop' | 'idb', name: string): Promise<Database> {
+async function throughTheirs(kind: TheirKind, name: string): Promise<Database> {
   let vfs: AnyVfs | undefined
   const make = { pool: AccessHandlePoolVFS, coop: OPFSCoopSyncVFS, idb: IDBBatchAtomicVFS }[kind] as {
     create(name: string, module: SqliteModule): Promise<AnyVfs>
@@ -124,28 +142,49 @@ const scenarios = {
     return 'open'
   },
 
-  pool: () => {
-    const pool: OpfsPool = { kind: 'wa-sqlite', folder: 'their-pool' }
-    return thereAndBack(
-      (name) => throughTheirs('pool', name),
-      (name) => readOpfsPool(pool, name),
-      (name, bytes) => writeOpfsPool(pool, name, bytes),
-    )
+  theirs: (kind: TheirKind) => thereAndBack((name) => throughTheirs(kind, name), PLACES[kind].read, PLACES[kind].write),
+
+  /** Ends in the middle of a transaction that does not fit into the page cache: the worker that ran it is terminated. */
+  crash: async (kind: TheirKind) => {
+    const db = await throughTheirs(kind, 'first.db')
+    await db.run(`DROP TABLE IF EXISTS t; ${FILL}; PRAGMA cache_size=5`)
+    await db.run("BEGIN; UPDATE t SET x = 'void' WHERE n <= 200")
+    return 'in the middle'
   },
 
-  coop: () =>
-    thereAndBack(
-      (name) => throughTheirs('coop', name),
-      (name) => readOpfsFile(name),
-      (name, bytes) => writeOpfsFile(name, bytes),
-    ),
+  /** What is read of what a crash left, and of a database with a log; and what its own program finds once another one was written over it. */
+  unfinished: async (kind: TheirKind) => {
+    const { read, write } = PLACES[kind]
+    const codeOf = async () => {
+      const disk = await SqliteDisk.open(new MemoryStorage(SIZE))
+      return importDatabase(disk, read('/first.db')).then(() => 'imported', errorCode)
+    }
+    const disk = await SqliteDisk.open(new MemoryStorage(SIZE))
+    const ours = await connectTo(disk, 'sync')
+    await ours.run(FILL)
+    const journal = await codeOf()
+    await write('/first.db', exportDatabase(disk))
+    const over = await throughTheirs(kind, 'first.db')
+    const contents = [await contentOf(ours), await contentOf(over)]
+    await over.close()
+    const after = await codeOf()
+    await write('/first.db-wal', [new Uint8Array(64).fill(4)])
+    const log = await codeOf()
+    await write('/first.db', exportDatabase(disk))
+    return { journal, contents, after, log, afterLog: await codeOf() }
+  },
 
-  idb: () =>
-    thereAndBack(
-      (name) => throughTheirs('idb', name),
-      (name) => readIdbBatchAtomic('their-idb', name),
-      (name, bytes) => writeIdbBatchAtomic('their-idb', name, bytes),
-    ),
+  /** A journal as `journal_mode=persist` leaves it: its head is zero. */
+  persistent: async () => {
+    const disk = await SqliteDisk.open(new MemoryStorage(SIZE))
+    const first = await connectTo(disk, 'sync')
+    await first.run(FILL)
+    await writeOpfsFile('/kept.db', exportDatabase(disk))
+    await writeOpfsFile('/kept.db-journal', [new Uint8Array(512), new Uint8Array(4096).fill(4)])
+    const again = await SqliteDisk.open(new MemoryStorage(SIZE))
+    await importDatabase(again, readOpfsFile('/kept.db'))
+    return [await contentOf(first), await contentOf(await connectTo(again, 'sync'))]
+  },
 
   official: async () => {
     const sqlite3 = await sqlite3InitModule()
