@@ -1,6 +1,7 @@
 import { StorageError } from '../errors/storage-error.ts'
 import type { Channel } from './channel.ts'
 import { LARGEST_PAYLOAD_BYTES, SMALLEST_PAYLOAD_BYTES, WINDOW_BYTES } from './limits.ts'
+import type { Farewell } from './packets/failure.ts'
 import { encodeHello, HELLO_BYTES, type Hello } from './packets/hello.ts'
 import type { Packet } from './packets/packet.ts'
 import { peerError } from './peer-error.ts'
@@ -53,6 +54,8 @@ export class Handshake {
   #hello!: (packet: Hello) => void
   #prove!: (mac: Uint8Array) => void
   #stage: Stage = 'hello'
+  /** What the peer said last, behind its proof. */
+  #farewell: Farewell | undefined
   #session: Uint8Array = new Uint8Array(0)
   #wanted = 0
   #ours: Hello | undefined
@@ -127,8 +130,16 @@ export class Handshake {
       this.#say({ kind: 'proof', mac })
       if (!sameProof(expected, await Promise.race([this.#proof, this.#ended]))) throw new StorageError('UNAUTHORIZED')
     }
+    if (this.#farewell) throw peerError(this.#farewell, 'PEER_LOST')
     this.#stage = 'open'
     this.#rw.prove()
+  }
+
+  /** Whoever it is: who cannot go on may say so, but only who has proved itself anything. */
+  #part(farewell: Farewell): void {
+    // Right behind a proof that is still being looked at.
+    if (this.#stage === 'checking' && this.#options.secret) this.#farewell ??= farewell
+    else throw peerError(farewell, 'PEER_LOST', { isStranger: this.#stage !== 'open' && this.#stage !== 'checking' })
   }
 
   /** As soon as both hellos are there: before anything else is sent, and before the next frame is read. */
@@ -145,8 +156,7 @@ export class Handshake {
 
   #control(packet: Packet, id: number): Promise<void> | void {
     const { kind } = packet
-    // Whoever it is: who cannot go on may say so.
-    if (kind === 'farewell') throw peerError(packet, 'PEER_LOST')
+    if (kind === 'farewell') return this.#part(packet)
     if (kind === 'hello' && this.#stage === 'hello') {
       this.#stage = this.#options.secret ? 'proof' : 'checking'
       this.#offered = packet.offered

@@ -178,6 +178,65 @@ describe('the secret', () => {
   })
 })
 
+describe('the last words of a stranger', () => {
+  const farewell = (code: string, message = 'gone') => ({ kind: 'farewell', code, message }) as const
+
+  test.each([
+    ['UNAUTHORIZED', 'UNAUTHORIZED'],
+    ['INCOMPATIBLE', 'INCOMPATIBLE'],
+    ['BUSY', 'BUSY'],
+    ['VERIFY_FAILED', 'PEER_LOST'],
+    ['QUOTA_EXCEEDED', 'PEER_LOST'],
+    ['NOT_FOUND', 'PEER_LOST'],
+    ['__proto__', 'PEER_LOST'],
+  ])('with the code %s count as %s, before its hello and before its proof', async (said, code) => {
+    const early = open({ secret })
+    await early.peer.say(0, 1, farewell(said))
+    await expect(early.opening).rejects.toMatchObject({ code })
+    const later = open({ secret })
+    await later.peer.say(0, 1, { ...hello, hasSecret: true })
+    await later.peer.say(0, 2, farewell(said))
+    await expect(later.opening).rejects.toMatchObject({ code })
+  })
+
+  test('are believed behind a proof that is right, also when it leaves at once', async () => {
+    for (const leaves of [true, false]) {
+      const { opening, peer } = open({ secret })
+      await peer.say(0, 1, { ...hello, hasSecret: true })
+      const mac = await proofOf(peer)
+      void peer.say(0, 2, { kind: 'proof', mac })
+      void peer.say(0, 3, farewell('NOT_FOUND'))
+      if (leaves) void peer.close()
+      await expect(opening).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    }
+  })
+
+  test('do not save it behind a proof that is wrong', async () => {
+    const { opening, peer } = open({ secret })
+    await peer.say(0, 1, { ...hello, hasSecret: true })
+    void peer.say(0, 2, { kind: 'proof', mac: new Uint8Array(32) })
+    void peer.say(0, 3, farewell('NOT_FOUND'))
+    await expect(opening).rejects.toMatchObject({ code: 'UNAUTHORIZED' })
+  })
+
+  test('steer no terminal, whoever says them', async () => {
+    const text = '\u001b]0;owned\u0007\u001b[2J\r\nall\u009b31m is \u202ewell\u2028 🙂'
+    const { opening, peer } = open()
+    await peer.say(0, 1, farewell('BUSY', text))
+    await expect(opening).rejects.toMatchObject({
+      message: 'The peer says:  ]0;owned [2J all 31m is  well  🙂',
+    })
+    const later = open()
+    await later.peer.say(0, 1, hello)
+    const { rw } = await later.opening
+    await later.peer.say(0, 2, farewell('\u001b[31m', text))
+    expect(await rw.ended).toMatchObject({
+      message: 'The peer says:  ]0;owned [2J all 31m is  well  🙂',
+      context: { peerCode: ' [31m' },
+    })
+  })
+})
+
 describe('an open connection', () => {
   async function opened(clock?: VirtualClock) {
     const { opening, peer } = open(clock ? { clock } : {})
