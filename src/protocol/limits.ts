@@ -84,6 +84,12 @@ export const WINDOW_BYTES = 2 ** 24
 /** Packets for devices that nobody handles yet: what a peer sends right behind its hello, before this side has set up the device. */
 export const EARLY_PACKETS = 256
 
+/**
+ * Bytes of these: the largest packet, which is more than a window. Well below `HANDLED_BYTES`, since beyond that nothing is read, and who is to set up the
+ * device may wait for what is.
+ */
+export const EARLY_BYTES = LARGEST_PAYLOAD_BYTES
+
 /** Silence after which the peer is asked whether it is there. */
 export const PING_AFTER_MS = 15_000
 

@@ -3,9 +3,10 @@ import { abortable } from '../async/abort-watch.ts'
 import { type Clock, systemClock } from '../async/clock.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { Channel } from './channel.ts'
+import { EarlyRequests } from './early-requests.ts'
 import { encodeFrame, type Frame, type FrameAddress } from './frame.ts'
 import { FrameDecoder } from './frame-decoder.ts'
-import { CLOSE_MS, EARLY_PACKETS, LARGEST_PAYLOAD_BYTES, PENDING_REQUESTS, REQUEST_BYTES } from './limits.ts'
+import { CLOSE_MS, LARGEST_PAYLOAD_BYTES, PENDING_REQUESTS, REQUEST_BYTES } from './limits.ts'
 import type { AckRange } from './packets/acks.ts'
 import { isOptionalCommand, isOwnCommand } from './packets/commands.ts'
 import type { EncodedPacket } from './packets/encoded-packet.ts'
@@ -83,8 +84,7 @@ export class ProtocolRW {
   readonly #window: SendWindow
   readonly #load: WorkLoad
   readonly #pool = new PayloadPool()
-  /** Requests for devices that nobody handles yet. */
-  #early: ArrivedRequest[] = []
+  readonly #early = new EarlyRequests<ArrivedRequest>()
   #largestPayload = LARGEST_PAYLOAD_BYTES
   #resolveEnded!: (reason: unknown) => void
   #end: { readonly reason: unknown } | undefined
@@ -123,10 +123,8 @@ export class ProtocolRW {
   /** Says who handles the requests of a device, those included that came already; replaces who did before. */
   handle(dev: number, handler: RequestHandler): void {
     this.#handlers.set(dev, handler)
-    const early = this.#early
-    this.#early = early.filter((request) => request.dev !== dev)
-    for (const request of early.filter((request) => request.dev === dev)) {
-      this.#load.remove(request.cost)
+    for (const request of this.#early.take(dev)) {
+      this.#load.remove(request.payload.length)
       this.#load.run(request.cost, () => this.#work(handler, request))
     }
   }
@@ -326,12 +324,9 @@ export class ProtocolRW {
   }
 
   #keepEarly(request: ArrivedRequest): void {
-    if (this.#early.length >= EARLY_PACKETS) {
-      const { dev } = request
-      throw new StorageError('LIMIT_EXCEEDED', `The peer sent too much for device ${dev}, which nobody has set up.`)
-    }
-    this.#load.add(request.cost)
-    this.#early.push(request)
+    this.#early.add(request)
+    // What it may grow to is counted when it is handled.
+    this.#load.add(request.payload.length)
   }
 
   #settleAll(dev: number, ranges: readonly AckRange[]): void {
@@ -379,7 +374,7 @@ export class ProtocolRW {
     this.#end = { reason }
     this.#pending.stop(reason)
     this.#window.stop(reason)
-    this.#early = []
+    this.#early.clear()
     for (const queue of this.#queues) if (ended !== undefined) queue.stop(reason)
     this.#load.stop()
     this.#resolveEnded(ended)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { EARLY_PACKETS, HANDLED_BYTES, QUEUED_FRAMES } from '../../src/protocol/limits.ts'
-import type { Packet } from '../../src/protocol/packets/packet.ts'
+import { EARLY_BYTES, EARLY_PACKETS, HANDLED_BYTES, QUEUED_FRAMES, WINDOW_BYTES } from '../../src/protocol/limits.ts'
+import { encodePacket, type Packet } from '../../src/protocol/packets/packet.ts'
 import { type ProtocolOptions, ProtocolRW } from '../../src/protocol/protocol-rw.ts'
 import { memoryChannels } from '../../src/transports/memory.ts'
 import { RawPeer } from './raw-peer.ts'
@@ -13,6 +13,11 @@ const event: Packet = { kind: 'event', type: 'pre-lock' }
 function pair(options: Partial<ProtocolOptions> = {}) {
   const { a, b, sever } = memoryChannels()
   return { rw: new ProtocolRW([a], { dialect: 'blockferry/1', ...options }), peer: new RawPeer(b), sever }
+}
+
+async function settledLong(): Promise<'open'> {
+  for (let turn = 0; turn < 200; turn++) await settled()
+  return 'open'
 }
 
 /** Everything that can happen without a timer. */
@@ -160,6 +165,43 @@ describe('what arrives', () => {
     for (let dev = 1; dev <= EARLY_PACKETS + 1; dev++) await peer.say(dev, 1, need(1))
     expect(await rw.ended).toMatchObject({ code: 'LIMIT_EXCEEDED' })
     expect(await peer.ended).toBeDefined()
+  })
+
+  test.each([
+    ['large ones', { kind: 'write-at', form: 'data', offset: 0, data: new Uint8Array(16.5 * 2 ** 20) }],
+    ['some that may grow', { kind: 'write-at', form: 'rle', offset: 0, tokens: new Uint8Array(2 ** 20) }],
+  ] as [string, Packet][])(
+    'for a device that nobody set up ends the connection when it is too much: %s',
+    async (_, packet) => {
+      for (const dialect of ['silo', 'blockferry/1'] as const) {
+        const { rw, peer } = pair({ dialect })
+        const bytes = encodePacket(packet).data!.length
+        const most = Math.floor(EARLY_BYTES / bytes)
+        const sending = (async () => {
+          for (let id = 1; id <= most + 1; id++) await peer.say(9, id, packet)
+        })()
+        // Nobody takes these, and still the connection is read.
+        expect(await Promise.race([rw.ended, settledLong()])).toMatchObject({ code: 'LIMIT_EXCEEDED' })
+        expect(await peer.ended).toBeDefined()
+        await sending
+      }
+    },
+  )
+
+  test('for a device that nobody has set up yet may be a whole window, and holds up no other', async () => {
+    const { rw, peer } = pair({ dialect: 'silo' })
+    const data = new Uint8Array(2 ** 20)
+    for (let id = 1; id <= WINDOW_BYTES / data.length; id++) {
+      await peer.say(9, id, { kind: 'write-at', form: 'data', offset: 0, data })
+    }
+    const heard: number[] = []
+    rw.handle(1, (_, id) => void heard.push(id))
+    await peer.say(1, 99, event)
+    await settled()
+    expect(heard).toEqual([99])
+    rw.handle(9, (_, id) => void heard.push(id))
+    await settled()
+    expect(heard).toEqual([99, ...Array.from({ length: 16 }, (_, index) => index + 1)])
   })
 
   test('is held back while what is being handled costs too much, and goes on afterwards', async () => {
