@@ -9,11 +9,11 @@ export const ROOM_BYTES = 16
 /** Bytes of one message through a rendezvous: a session description with a dozen candidates takes 3 KiB. */
 export const MESSAGE_BYTES = 32 * KiB
 
-/** Messages one side may send through a rendezvous: an offer or an answer is one; the rest is for a second attempt. */
+/**
+ * Messages one side may send through a rendezvous: an offer or an answer is one; the rest is for a second attempt. With their size it bounds what
+ * waits for a partner that does not take it: 512 KiB.
+ */
 export const MESSAGES = 16
-
-/** Bytes waiting for a slow peer in a rendezvous, after which it is dropped: all that its partner may send. */
-export const WAITING_BYTES = MESSAGES * MESSAGE_BYTES
 
 /** Milliseconds a room is kept: long enough to carry a phone to the screen, short enough that a link that leaks is worth nothing. */
 export const ROOM_MS = 10 * 60_000

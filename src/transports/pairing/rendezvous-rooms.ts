@@ -1,13 +1,11 @@
 import type { Clock } from '../../async/clock.ts'
-import { MESSAGE_BYTES, MESSAGES, ROOM_MS, ROOMS, WAITING_BYTES } from './limits.ts'
+import { MESSAGE_BYTES, MESSAGES, ROOM_MS } from './limits.ts'
 import { CLOSE_CODE, readToRendezvous } from './rendezvous-messages.ts'
 
 /** One client of a rendezvous, as its rooms see it. */
 export interface Visitor {
   send(text: string): void
   close(code: number): void
-  /** Bytes sent that the network has not taken. */
-  readonly waitingBytes: number
 }
 
 interface Room {
@@ -24,11 +22,14 @@ export class RendezvousRooms {
   readonly #rooms = new Map<string, Room>()
   readonly #clock: Clock
   readonly #addresses: () => readonly string[]
+  readonly #mostRooms: number
 
-  /** @param addresses of the page, told to hosts so that their link works elsewhere */
-  constructor(clock: Clock, addresses: () => readonly string[] = () => []) {
+  /** `addresses`: of the page, told to hosts so that their link works elsewhere. */
+  constructor(options: { clock: Clock; mostRooms: number; addresses?: () => readonly string[] }) {
+    const { clock, mostRooms, addresses = () => [] } = options
     this.#clock = clock
     this.#addresses = addresses
+    this.#mostRooms = mostRooms
   }
 
   /** Rooms with a host in them. */
@@ -44,7 +45,7 @@ export class RendezvousRooms {
   /** A host opens a room. Returns it, or the close code that says why not. */
   open(name: string, host: Visitor): Room | number {
     if (this.#rooms.has(name)) return CLOSE_CODE.taken
-    if (this.#rooms.size >= ROOMS) return CLOSE_CODE.full
+    if (this.#rooms.size >= this.#mostRooms) return CLOSE_CODE.full
     const room: Room = { host, guest: undefined, closed: new AbortController() }
     this.#rooms.set(name, room)
     this.#clock.sleep(ROOM_MS, room.closed.signal).then(
@@ -119,7 +120,6 @@ export class Stay {
     const { room } = this.#place!
     const other = room.host === this.#visitor ? room.guest : room.host
     if (++this.#spoken > MESSAGES) this.#visitor.close(CLOSE_CODE.tooMuch)
-    else if (other && other.waitingBytes > WAITING_BYTES) other.close(CLOSE_CODE.tooMuch)
     else if (other) {
       this.#isKnown = true
       other.send(JSON.stringify({ message }))

@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { type Clock, systemClock } from '../../async/clock.ts'
 import { StorageError } from '../../errors/storage-error.ts'
-import { ADDRESSES, ATTEMPTS, ATTEMPTS_MS, CONNECTIONS_PER_ADDRESS, JOIN_MS, MESSAGE_BYTES } from './limits.ts'
+import { ADDRESSES, ATTEMPTS, ATTEMPTS_MS, CONNECTIONS_PER_ADDRESS, JOIN_MS, MESSAGE_BYTES, ROOMS } from './limits.ts'
 import { CLOSE_CODE, RENDEZVOUS_PATH, RENDEZVOUS_PROTOCOL } from './rendezvous-messages.ts'
 import { RendezvousRooms } from './rendezvous-rooms.ts'
 
@@ -14,6 +14,10 @@ export interface RendezvousServerOptions {
   readonly clock?: Clock
   /** Addresses of the page for hosts to put into their links. Default: none. */
   readonly addresses?: () => readonly string[]
+  /** Rooms at once; further hosts are told that it is full. Default: `ROOMS`. */
+  readonly mostRooms?: number
+  /** Addresses let in within `ATTEMPTS_MS`. Default: `ADDRESSES`. */
+  readonly mostAddresses?: number
 }
 
 /** A rendezvous within a server that also does other things. */
@@ -29,7 +33,7 @@ export interface Rendezvous {
  * room say, writes nothing down, and is trusted with nothing: what it could change is noticed by the proof of the secret.
  */
 export function attachRendezvous(server: Server, options: RendezvousServerOptions = {}): Rendezvous {
-  const { clock = systemClock, addresses } = options
+  const { clock = systemClock, addresses, mostRooms = ROOMS, mostAddresses = ADDRESSES } = options
   const sockets = new WebSocketServer({
     noServer: true,
     // Longer messages end the connection before they are read.
@@ -37,8 +41,8 @@ export function attachRendezvous(server: Server, options: RendezvousServerOption
     perMessageDeflate: false,
     handleProtocols: (protocols) => (protocols.has(RENDEZVOUS_PROTOCOL) ? RENDEZVOUS_PROTOCOL : false),
   })
-  const rooms = new RendezvousRooms(clock, addresses)
-  const door = new Door(clock)
+  const rooms = new RendezvousRooms({ clock, mostRooms, ...(addresses ? { addresses } : {}) })
+  const door = new Door(clock, mostAddresses)
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (request.url?.split('?')[0] !== RENDEZVOUS_PATH) return
     const address = request.socket.remoteAddress ?? ''
@@ -115,9 +119,6 @@ function receive(client: WebSocket, rooms: RendezvousRooms, clock: Clock): void 
   const stay = rooms.admit({
     send: (text) => client.send(text),
     close: (code) => close(client, code, clock, gone.signal),
-    get waitingBytes() {
-      return client.bufferedAmount
-    },
   })
   client.on('message', (data, isBinary) => {
     if (client.readyState !== client.OPEN) return
@@ -155,12 +156,14 @@ function refuse(client: WebSocket): void {
 /** Counts what comes from each address. */
 class Door {
   readonly #clock: Clock
+  readonly #mostAddresses: number
   readonly #inside = new Map<string, number>()
   readonly #attempts = new Map<string, number>()
   #since: number
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, mostAddresses: number) {
     this.#clock = clock
+    this.#mostAddresses = mostAddresses
     this.#since = clock.now()
   }
 
@@ -170,7 +173,7 @@ class Door {
       this.#since = this.#clock.now()
     }
     const attempts = (this.#attempts.get(address) ?? 0) + 1
-    if (attempts === 1 && this.#attempts.size >= ADDRESSES) return false
+    if (attempts === 1 && this.#attempts.size >= this.#mostAddresses) return false
     this.#attempts.set(address, attempts)
     const inside = this.#inside.get(address) ?? 0
     if (attempts > ATTEMPTS || inside >= CONNECTIONS_PER_ADDRESS) return false

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import {
   ATTEMPTS,
+  ATTEMPTS_MS,
   CONNECTIONS_PER_ADDRESS,
   JOIN_MS,
   MESSAGE_BYTES,
@@ -14,7 +15,11 @@ import {
   RENDEZVOUS_PATH,
   RENDEZVOUS_PROTOCOL,
 } from '../../../src/transports/pairing/rendezvous-messages.ts'
-import { type RendezvousServer, startRendezvous } from '../../../src/transports/pairing/rendezvous-server.node.ts'
+import {
+  type RendezvousServer,
+  type RendezvousServerOptions,
+  startRendezvous,
+} from '../../../src/transports/pairing/rendezvous-server.node.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 import { connectRaw } from './connect-raw.ts'
 
@@ -25,8 +30,18 @@ const clients: WebSocket[] = []
 
 beforeEach(async () => {
   clock = new VirtualClock({ automatic: false })
-  server = await startRendezvous({ host: '127.0.0.1', port: 0, clock, addresses: () => ['http://there/'] })
+  server = await start()
 })
+
+function start(limits: Pick<RendezvousServerOptions, 'mostRooms' | 'mostAddresses'> = {}): Promise<RendezvousServer> {
+  return startRendezvous({ host: '127.0.0.1', port: 0, clock, addresses: () => ['http://there/'], ...limits })
+}
+
+/** From now on the server has other limits. */
+async function restart(limits: Pick<RendezvousServerOptions, 'mostRooms' | 'mostAddresses'>): Promise<void> {
+  await server.close()
+  server = await start(limits)
+}
 
 afterEach(async () => {
   for (const client of clients.splice(0)) client.terminate()
@@ -40,8 +55,9 @@ interface Client {
   say(value: unknown): void
 }
 
-async function connect(protocol = RENDEZVOUS_PROTOCOL): Promise<Client> {
-  const socket = new WebSocket(`ws://127.0.0.1:${server.port}${RENDEZVOUS_PATH}`, protocol)
+/** `from`: which of the addresses of this machine calls. */
+async function connect({ protocol = RENDEZVOUS_PROTOCOL, from = '127.0.0.1' } = {}): Promise<Client> {
+  const socket = new WebSocket(`ws://127.0.0.1:${server.port}${RENDEZVOUS_PATH}`, protocol, { localAddress: from })
   clients.push(socket)
   const heard: (string | number)[] = []
   let wake = () => {}
@@ -187,7 +203,7 @@ describe('a rendezvous with hostile clients', () => {
 
   it('refuses who does not speak its protocol, other paths, and plain requests', async () => {
     // `ws` ends a connection whose subprotocol was not chosen.
-    expect(typeof (await (await connect('chat')).next())).toBe('number')
+    expect(typeof (await (await connect({ protocol: 'chat' })).next())).toBe('number')
     const other = new WebSocket(`ws://127.0.0.1:${server.port}/elsewhere`, RENDEZVOUS_PROTOCOL)
     const error = await new Promise<Error>((resolve) => other.once('error', resolve))
     expect(error.message).toContain('404')
@@ -207,6 +223,43 @@ describe('a rendezvous with hostile clients', () => {
     leaving.resetAndDestroy()
     // Behind it in the same queue.
     expect((await fetch(`http://127.0.0.1:${server.port}/`)).status).toBe(426)
+  })
+
+  it('keeps all that one may say for a partner that does not listen', async () => {
+    const { host, guest } = await pair()
+    host.socket.pause()
+    const largest = 'x'.repeat(MESSAGE_BYTES - 20)
+    for (let message = 0; message < MESSAGES; message++) guest.say({ message: largest })
+    // Whoever has heard of the next one has passed on all before.
+    guest.say({ message: 'one too many' })
+    expect(await guest.next()).toBe(CLOSE_CODE.tooMuch)
+    host.socket.resume()
+    for (let message = 0; message < MESSAGES; message++)
+      expect(await host.next()).toBe(JSON.stringify({ message: largest }))
+    expect(await host.next()).toBe(CLOSE_CODE.partnerLeft)
+  })
+
+  it('has only so many rooms, and a new one when one was left', async () => {
+    await restart({ mostRooms: 2 })
+    const [first, second] = [await enter('host', 'A'.repeat(22)), await enter('host', 'B'.repeat(22))]
+    for (const host of [first, second]) await host.next()
+    expect(await (await enter('host', 'C'.repeat(22))).next()).toBe(CLOSE_CODE.full)
+    expect(server.rooms).toBe(2)
+    const guest = await enter('guest', 'A'.repeat(22))
+    expect(await guest.next()).toBe('{"state":"together"}')
+    first.socket.terminate()
+    expect(await guest.next()).toBe(CLOSE_CODE.partnerLeft)
+    expect(await (await enter('host', 'C'.repeat(22))).next()).toContain('waiting')
+  })
+
+  it('lets in only so many addresses a minute, and those it knows', async () => {
+    await restart({ mostAddresses: 2 })
+    for (const from of ['127.0.0.1', '127.0.0.2']) await connect({ from })
+    expect(await (await connect({ from: '127.0.0.3' })).next()).toBe(CLOSE_CODE.tooMuch)
+    expect(await (await enter('host')).next()).toContain('waiting')
+    await clock.advance(ATTEMPTS_MS)
+    await connect({ from: '127.0.0.3' })
+    expect(await (await enter('guest')).next()).toBe('{"state":"together"}')
   })
 
   it('takes only so many connections of one address at once, and so many a minute', async () => {
