@@ -13,16 +13,22 @@ export interface UpstreamConfig {
   readonly build: SqliteBuild
 }
 
-/** A file system as the tests of wa-sqlite want to have it: behind Comlink, and its file `test` on a fresh disk of ours. */
-addEventListener('message', async ({ data: { storage, build } }: MessageEvent<UpstreamConfig>) => {
+/** Asks for one more instance of SQLite over the disk of this worker; the first one says whether that is to be empty. */
+export interface InstanceRequest extends UpstreamConfig {
+  readonly reset: boolean
+}
+
+let disk: Promise<SqliteDisk> | undefined
+
+/** A file system as the tests of wa-sqlite want to have it: behind Comlink, and the file that they open on a disk of ours. */
+addEventListener('message', async ({ data: { storage, build, reset } }: MessageEvent<InstanceRequest>) => {
   try {
-    const Storage = storage === 'opfs' ? OpfsStorage : IndexedDbStorage
-    await Storage.delete('upstream')
-    const provider = await Storage.open('upstream', { size: 2 ** 20 })
+    disk ??= openDisk(storage, reset)
     const module = await (await BUILDS[build]()).default()
     const sqlite3 = Factory(module)
     const vfs = new SqliteVfs(module)
-    vfs.add('test', await SqliteDisk.open(provider))
+    // Those of file systems open the one, those with statements the other.
+    for (const name of ['test', 'demo']) vfs.add(name, await disk)
     sqlite3.vfs_register(vfs as never, true)
     const { port1, port2 } = new MessageChannel()
     Comlink.expose({ module, sqlite3, vfs: behindProxies(vfs) }, port1)
@@ -31,6 +37,12 @@ addEventListener('message', async ({ data: { storage, build } }: MessageEvent<Up
     postMessage({ error: error instanceof Error ? String(error.stack) : String(error) })
   }
 })
+
+async function openDisk(storage: UpstreamConfig['storage'], reset: boolean): Promise<SqliteDisk> {
+  const Storage = storage === 'opfs' ? OpfsStorage : IndexedDbStorage
+  if (reset) await Storage.delete('upstream')
+  return SqliteDisk.open(await Storage.open('upstream', { size: 4 * 2 ** 20 }))
+}
 
 /** Buffers for reading come as proxies, which a file system cannot fill: it fills one here, which is copied. */
 function behindProxies(vfs: SqliteVfs): SqliteVfs {
