@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { encodeFrame, GUARD_MARK } from '../../src/protocol/frame.ts'
+import { encodeFrame, FRAME_HEADER_BYTES, GUARD_MARK } from '../../src/protocol/frame.ts'
 import { FrameDecoder } from '../../src/protocol/frame-decoder.ts'
-import { COMMAND, isOwnCommand } from '../../src/protocol/packets/commands.ts'
+import { COMMAND } from '../../src/protocol/packets/commands.ts'
 import { decodePacket, encodePacket, type Packet } from '../../src/protocol/packets/packet.ts'
+import { WRITE_FORM } from '../../src/protocol/packets/write-at-form.ts'
 import { hex } from './packets/hex.ts'
 
 const BYTES: ReadonlySet<string> = new Set([
@@ -21,6 +22,10 @@ const BYTES: ReadonlySet<string> = new Set([
     'tags',
     'digests',
     'maps',
+    'hash',
+    'tokens',
+    'member',
+    'payload',
   ],
 ])
 
@@ -32,10 +37,12 @@ const examples = [...readme.matchAll(/```hex\n# dev (\d+) id (\d+) (.*)\n([^`]*)
   bytes: hex(match[4]!.replace(/#.*/g, '')),
 }))
 
-/** The JSON of an example: bytes are written as hex, block numbers as a list. */
+/** The JSON of an example: bytes are written as hex, block numbers as a list, numbers of 64 bits as text. */
 function packetOf(json: string): Packet {
   return JSON.parse(json, (key, value: unknown) => {
     if (BYTES.has(key)) return hex(String(value))
+    if (key === 'ids') return BigUint64Array.from((value as string[]).map(BigInt))
+    if (key === 'id') return BigInt(value as string)
     return key === 'blocks' ? Uint32Array.from(value as number[]) : value
   })
 }
@@ -64,14 +71,22 @@ describe('"How the bytes travel" shows the bytes of', () => {
     expect(frames).toEqual([{ dev: Number(dev), id: Number(id), packet: packetOf(json!) }])
   })
 
-  test('at least ten packets, all examples there are', () => {
-    expect(examples.length).toBeGreaterThanOrEqual(10)
+  test('each request there is, each form of a write, and each answer that says more than its command', () => {
     expect(readme.split('```hex').length - 1).toBe(examples.length + 1)
+    const shown = new Set(examples.map(({ bytes }) => bytes[FRAME_HEADER_BYTES]))
+    const requests = Object.values(COMMAND).filter((command) => (command & 0x80) === 0)
+    expect(requests.filter((command) => !shown.has(command))).toEqual([])
+    const writes = examples.filter(({ packet }) => packet.kind === 'write-at')
+    const forms = new Set(writes.map(({ bytes }) => bytes[FRAME_HEADER_BYTES + 1]))
+    expect(forms).toEqual(new Set(Object.values(WRITE_FORM)))
+    const answers = Object.values(COMMAND).filter((command) => command & 0x80 && !shown.has(command))
+    for (const command of answers) expect(decodePacket(Uint8Array.of(command)).kind).toMatch(/-response$/)
   })
 
-  test('each command of our own', () => {
+  test('each command in its table', () => {
     for (const command of Object.values(COMMAND)) {
-      if (isOwnCommand(command)) expect(readme).toMatch(new RegExp(`\\| .*\\b${command.toString(16)}\\b.* \\|`))
+      const digits = command.toString(16).padStart(2, '0')
+      expect(readme).toMatch(new RegExp(`^\\| .*\\b${digits}\\b.* \\|$`, 'm'))
     }
   })
 })
