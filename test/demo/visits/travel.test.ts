@@ -34,6 +34,13 @@ afterEach(async () => {
 const sentence = (page: Page) => text(page, '[data-part=sentence]')
 const writes = async (page: Page) => Number((await text(page, '[data-travel=writes]')).replaceAll(',', ''))
 
+/** What a page shows of a disk under way. */
+async function look(page: Page) {
+  const drawn = await page.locator('#travel canvas').evaluate((canvas) => (canvas as HTMLCanvasElement).toDataURL())
+  const moved = Number((await text(page, '#travel [data-count=moved]')).replaceAll(',', ''))
+  return { drawn, moved, sentence: await sentence(page) }
+}
+
 /** Notes what a page says from now on, also what it says for a moment only. */
 async function listen(page: Page): Promise<() => Promise<string[]>> {
   const all = await page.evaluateHandle(() => {
@@ -106,6 +113,18 @@ describe.each([
     await other.getByRole('button', { name: 'Read a block now' }).click()
     await other.getByText(/was not here yet, and was read after (\d+ ms|< 1 ms|[\d.]+ s)/).waitFor()
     expect(await sentence(other)).toBe('A disk of 16 MiB is coming in.')
+
+    // Both maps go on while it travels, and so does the program.
+    await share(other, 0.1)
+    const early = await Promise.all([look(page), look(other), writes(page)])
+    await share(other, 0.5)
+    const late = await Promise.all([look(page), look(other), writes(page)])
+    expect(late[1].sentence).toBe('A disk of 16 MiB is coming in.')
+    for (const side of [0, 1] as const) {
+      expect(late[side].moved).toBeGreaterThan(early[side].moved)
+      expect(late[side].drawn).not.toBe(early[side].drawn)
+    }
+    expect(late[2]).toBeGreaterThan(early[2])
 
     expect(await waitForTone(page, 'equal')).toContain('gave the disk away')
     expect(await waitForTone(other, 'equal')).toContain('The disk is here')
