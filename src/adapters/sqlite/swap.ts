@@ -109,6 +109,7 @@ async function ownWord(disk: SqliteDisk, moveId: Uint8Array): Promise<unknown> {
  * When it resolves, the connections can only read (`SQLITE_READONLY_DBMOVED` for writers). So it is, too, where it rejects and `disk.isHere` says that the
  * database is not: it was given away, and something failed later. Otherwise they go on.
  *
+ * A journal that outlives the page says whose the database is, and is not told what SQLite writes: after a start of an owner it is to `forget` all blocks.
  * Where blocks are to follow (`auto`, `post-copy`), only this page has them as they should be: it must stay until the last has gone.
  * @throws StorageError `BUSY` for a database that is moving already, `ABORTED` while the end of a transaction is waited for; what `move` throws
  */
