@@ -194,6 +194,17 @@ export class ToProtocol implements StorageProvider {
     return answer.digest
   }
 
+  /** Of more than can be urgent, the newest count: the oldest were sent meanwhile, or nobody waits for them any more. */
+  #need(offset: number, length: number): void {
+    const { blockSize } = this.#device
+    const end = Math.ceil((offset + length) / blockSize)
+    for (let block = Math.floor(offset / blockSize); block < end; block++) this.#needed.add(block)
+    for (const block of this.#needed) {
+      if (this.#needed.size <= NEEDED_BLOCKS) return
+      this.#needed.delete(block)
+    }
+  }
+
   /** Whether the peer waits for a block of this range; it does so only once. */
   #isNeeded(offset: number, length: number): boolean {
     if (this.#needed.size === 0) return false
@@ -307,16 +318,11 @@ export class ToProtocol implements StorageProvider {
       if (packet.offset >= size)
         throw new StorageError('MALFORMED', 'The peer asks for bytes past the end of the disk.')
       const length = Math.min(packet.length, size - packet.offset, NEED_AT_BLOCKS * blockSize)
-      if (packet.kind === 'dont-need-at') dontNeedAt?.(packet.offset, length)
-      else {
-        const end = Math.ceil((packet.offset + length) / blockSize)
-        for (
-          let block = Math.floor(packet.offset / blockSize);
-          block < end && this.#needed.size < NEEDED_BLOCKS;
-          block++
-        ) {
-          this.#needed.add(block)
-        }
+      if (packet.kind === 'dont-need-at') {
+        this.#isNeeded(packet.offset, length)
+        dontNeedAt?.(packet.offset, length)
+      } else {
+        this.#need(packet.offset, length)
         this.#rw.hurry()
         needAt?.(packet.offset, length)
       }
