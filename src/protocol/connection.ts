@@ -49,7 +49,8 @@ export interface Connection {
 
 /**
  * Agrees with the peer on version, limits and secret, and watches that it stays alive. Dialect `silo` knows none of that: there the
- * connection is just made. Nothing the peer asks is done before it has proved the secret.
+ * connection is just made. Nothing the peer asks is done before it has proved the secret. `lanes`: channels to one and the same
+ * peer, which the caller answers for where they have no binding; of several the first takes urgent packets and the last all others.
  * @throws StorageError `INCOMPATIBLE`, `UNAUTHORIZED`, `PEER_LOST`, `MALFORMED`; the lanes are ended then. InvalidArgumentError
  */
 export async function openConnection(lanes: readonly Channel[], options: ConnectionOptions): Promise<Connection> {
