@@ -9,6 +9,8 @@ export interface Operation {
   readonly kind: 'write' | 'zero' | 'read' | 'flush'
   readonly offset: number
   readonly length: number
+  /** Writes the same bytes as every other with this mark. */
+  readonly mark?: number
   /** Waits so long first. */
   readonly afterMs: number
 }
@@ -41,7 +43,8 @@ export function planWorkload(
     if (toggles) {
       const kind = choices.pick(['write', 'zero', 'write', 'zero', 'flush'] as const)
       const offset = Math.floor(((hot + choices.below(2) * blockSize) % size) / blockSize) * blockSize
-      return { kind, offset, length: Math.min(blockSize, size - offset), afterMs: choices.below(pauseMs + 1) }
+      const mark = 0xff00 + choices.below(2)
+      return { kind, offset, length: Math.min(blockSize, size - offset), mark, afterMs: choices.below(pauseMs + 1) }
     }
     const kind = flushes
       ? choices.pick(['write', 'flush', 'write', 'flush', 'read', 'zero'] as const)
@@ -132,10 +135,10 @@ export class Application {
     else await this.#write(operation, text)
   }
 
-  async #write({ kind, offset, length }: Operation, text: string): Promise<void> {
+  async #write({ kind, offset, length, mark }: Operation, text: string): Promise<void> {
     const { disk, shadow, machine } = this.#parts
     const zero = kind === 'zero'
-    const write = shadow.begin({ offset, length }, zero, machine.name)
+    const write = shadow.begin({ offset, length, mark }, zero, machine.name)
     const named = `${machine.name}: ${text} (write ${write.number})`
     machine.scheduler.note(`${named} begins`)
     try {

@@ -6,6 +6,8 @@ export interface KnownWrite {
   readonly offset: number
   readonly length: number
   readonly zero: boolean
+  /** What stands in its bytes: its number, or that of writes with the same content. */
+  readonly mark: number
   readonly begunAt: number
   endedAt: number
   outcome: 'pending' | 'acknowledged' | 'failed'
@@ -40,7 +42,12 @@ export class Shadow {
     return ++this.#moment
   }
 
-  begin({ offset, length }: { offset: number; length: number }, zero: boolean, by: string): KnownWrite {
+  /** `mark`: of a content that comes back; such writes have whole cells. */
+  begin(
+    { offset, length, mark }: { offset: number; length: number; mark?: number | undefined },
+    zero: boolean,
+    by: string,
+  ): KnownWrite {
     const number = this.#writes.length + 1
     const write: KnownWrite = {
       number,
@@ -48,6 +55,7 @@ export class Shadow {
       offset,
       length,
       zero,
+      mark: mark ?? number,
       begunAt: this.now(),
       endedAt: NEVER,
       outcome: 'pending',
@@ -135,7 +143,7 @@ export class Shadow {
 function holds(found: Uint8Array, write: KnownWrite, from: number): boolean {
   if (from + found.length > write.offset + write.length) return false
   if (write.zero) return found.every((byte) => byte === 0)
-  if (from % CELL_BYTES === 0 && found[0] !== (write.number & 0xff)) return false
+  if (from % CELL_BYTES === 0 && found[0] !== (write.mark & 0xff)) return false
   const cell = new Uint8Array(CELL_BYTES)
   const start = Math.floor(from / CELL_BYTES) * CELL_BYTES
   mark(cell, 0, write, start)
@@ -148,7 +156,7 @@ function same(found: Uint8Array, other: Uint8Array, from: number): boolean {
 }
 
 /** `number u16 | cell u16 | 0xc0 + what follows from both ...`: unlike any other write's, unlike any other place's, nowhere zero but perhaps in the head. */
-function mark(target: Uint8Array, at: number, { number }: KnownWrite, offset: number): void {
+function mark(target: Uint8Array, at: number, { mark: number }: KnownWrite, offset: number): void {
   const cell = offset / CELL_BYTES
   const end = Math.min(at + CELL_BYTES, target.length)
   const head = [number & 0xff, number >> 8, cell & 0xff, cell >> 8]

@@ -30,6 +30,7 @@ export class World {
   /** Sides whose storage has said that it stored what it had not. */
   readonly lies: Record<SideName, boolean> = { source: false, destination: false }
   link: Link | undefined
+  readonly #links: Link[] = []
   /** What else a scenario does when a fault is due: kills, aborts. True when it was for it. */
   onFault: ((fault: PlannedFault) => void) | undefined
   readonly disks: Partial<Record<SideName, HardwareDisk>> = {}
@@ -149,6 +150,12 @@ export class World {
     return new Shadow(disk.bytes.slice())
   }
 
+  /** What somebody left on a disk that is going to be written over. */
+  fillNoise(disk: HardwareDisk): void {
+    if (this.plan.below(2) === 0) return
+    disk.fill(NOISE.subarray(NOISE.length - this.geometry.size), 0)
+  }
+
   /** Content of a backup of `newer`: of its blocks some are the same, some another's, some nothing, some only a little different. */
   fillOlder(disk: HardwareDisk, newer: HardwareDisk): void {
     const { size, blockSize } = this.geometry
@@ -188,6 +195,7 @@ export class World {
   ): Link {
     const link = new Link(from, to, { scheduler: this.scheduler, choices: this.course, traits })
     this.link = link
+    this.#links.push(link)
     return link
   }
 
@@ -196,8 +204,7 @@ export class World {
     this.scheduler.watch = undefined
     for (let turn = 0; turn < 3; turn++) {
       for (const machine of this.#everyMachine) machine.end()
-      this.link?.cut()
-      for (const end of [...(this.link?.near ?? []), ...(this.link?.far ?? [])]) end.lose('The run is over.')
+      for (const link of this.#links) for (const end of [...link.near, ...link.far]) end.lose('The run is over.')
       await this.scheduler.settle()
     }
   }

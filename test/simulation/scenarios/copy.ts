@@ -38,6 +38,7 @@ export async function copy(world: World): Promise<void> {
   const near = world.disk('source', traits)
   const shadow = world.fill(near)
   const far = world.disk('destination', world.diskTraits())
+  if (!options.freshDestination) world.fillNoise(far)
   const workload = planWorkload(plan, geometry, { most: 14 })
   // Without reading back nothing is found that a storage says nothing of.
   world.planFaults(options.verify === 'none' ? FAULTS.filter((kind) => !SILENT.includes(kind)) : FAULTS)

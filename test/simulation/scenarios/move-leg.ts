@@ -53,6 +53,8 @@ export class MoveLeg {
   #checkWindow: () => void = () => {}
   /** The destination owns the disk: from here on only its content counts. */
   #isOver = false
+  /** Nothing is to come any more that could be taken for what was written over there. */
+  #isWhole = false
   #writtenAt = -1
   /** The moment of the step before. */
   #before = 0
@@ -111,11 +113,16 @@ export class MoveLeg {
     const { source, destination } = this.#machines
     const link = this.#world.connect(traits, { from: source, to: destination })
     const sent = during(source, this.#send(link))
-    await Promise.all([sent, during(destination, this.#receive(link))])
+    const received = during(destination, this.#receive(link))
+    await sent
+    // Over a dead wire the destination hears nothing of that; it is called again while it still waits.
+    const isLeft = link.silent && !this.#isSettled
+    if (isLeft) received.catch((error: unknown) => scheduler.report(error))
+    else await received
     checkLink(link, traits.bufferBytes)
     await pause(source, 1000)
     const { arriving, machine } = this.#destination!
-    const isWaiting = arriving.isPlaced && !arriving.isOwner && arriving.cache.waitingCalls > 0
+    const isWaiting = !isLeft && arriving.isPlaced && !arriving.isOwner && arriving.cache.waitingCalls > 0
     demand(
       'no wait without a peer',
       !machine.alive || this.#setup.reconnectMs > 0 || !isWaiting,
@@ -198,7 +205,7 @@ export class MoveLeg {
     // What the other side writes meanwhile waits at its gate, and that goes on.
     if (this.#isOver === isSource) return
     // While blocks are still to come, a write that was not flushed may be taken for one of them after a start.
-    if (power || this.#isOver) this.#shadow.losePower(name)
+    if (power || (this.#isOver && !this.#isWhole)) this.#shadow.losePower(name)
     else this.#shadow.kill(name)
   }
 
@@ -314,6 +321,7 @@ export class MoveLeg {
     this.#before = this.#shadow.now()
     if (this.#destination?.canWrite && !this.#isOver) this.#takenOver(before)
     if (!this.#isOver) return
+    if (this.#destination?.canWrite) this.#isWhole ||= !this.#destination.arriving.journal.ownership!.missing
     demand('one owner', !this.#source?.canWrite, 'Both sides can write.')
     demand('one owner', this.#near.disk.writtenAt === this.#writtenAt, 'The source is written on.')
   }

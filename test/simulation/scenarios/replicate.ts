@@ -30,6 +30,7 @@ export async function replicate(world: World): Promise<void> {
   const near = world.disk('source', world.diskTraits())
   const shadow = world.fill(near)
   const far = world.disk('destination', world.diskTraits())
+  if (!options.freshDestination) world.fillNoise(far)
   const { local, remote } = createDirtyTracker(near.open(machine), blockSize)
   const monitor = plan.below(3) === 2 ? new VolatilityMonitor(local, blockSize, { clock: machine }) : undefined
   const workload = planWorkload(plan, geometry, { most: 24 })
