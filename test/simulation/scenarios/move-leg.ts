@@ -214,6 +214,7 @@ export class MoveLeg {
     const { windowBytes, options } = this.#setup
     try {
       const connection = await openConnection(link.near, this.#role(machine, 'dialer'))
+      this.#freshness.watchConnection(connection)
       if (windowBytes !== undefined) {
         connection.rw.limitWindow(windowBytes)
         this.#checkWindow = watchWindow(connection, windowBytes)

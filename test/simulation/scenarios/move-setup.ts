@@ -61,7 +61,8 @@ export function planMove({ plan, geometry }: World, kind: MoveKind): MoveSetup {
 
 /** Decides which faults there are on one way. */
 export function planMoveFaults(world: World, { kind, journals }: MoveSetup): void {
-  if (kind === 'killed') world.planFaults([...DEADLY, 'cut', 'flush fails', 'half-open', 'short write', 'torn write'], { many: true })
+  if (kind === 'killed')
+    world.planFaults([...DEADLY, 'cut', 'flush fails', 'half-open', 'short write', 'torn write'], { many: true })
   else if (kind === 'killed owner') world.planFaults(OWNER_FAULTS, { many: true })
   else world.planFaults([...FAULTS, ...(journals ? DEADLY : [])])
 }

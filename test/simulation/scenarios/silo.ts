@@ -14,6 +14,7 @@ import type { Machine } from '../machine.ts'
 import type { Shadow } from '../shadow.ts'
 import { Violation } from '../violation.ts'
 import { demand, type World } from '../world.ts'
+import { Freshness } from './freshness.ts'
 
 const FAULTS: readonly FaultKind[] = [
   ...(['cut', 'stall', 'read fails', 'write fails', 'flush fails', 'short read', 'short write'] as const),
@@ -58,9 +59,7 @@ class SiloMove {
   #destinationWork: Workload
   #received: ReceivedDisk | undefined
   #abort = new AbortController()
-  /** When the source last took its dirty set, and since when each block over there is no older than it. */
-  #syncedAt = 0
-  #since: number[] = []
+  readonly #freshness: Freshness
   /** The destination owns the disk: from here on only its content counts. */
   #isOver = false
   #writtenAt = -1
@@ -86,6 +85,7 @@ class SiloMove {
     world.planFaults(FAULTS)
     this.#sourceDisk = world.disk('source', world.diskTraits())
     this.#shadow = world.fill(this.#sourceDisk)
+    this.#freshness = new Freshness(geometry, this.#shadow)
     this.#sourceWork = planWorkload(plan, geometry, { most: 12 })
     this.#destinationWork = planWorkload(plan, geometry, { most: 8, readers: 12 })
   }
@@ -144,12 +144,7 @@ class SiloMove {
     const machine = machines.source
     this.#tracker = createDirtyTracker(this.#sourceDisk.open(machine), geometry.blockSize)
     const { local, remote } = this.#tracker
-    const sync = remote.sync.bind(remote)
-    remote.sync = () => {
-      this.#syncedAt = this.#shadow.now()
-      scheduler.note(`source takes ${remote.dirtyBlocks} dirty blocks`)
-      return sync()
-    }
+    this.#freshness.watchSource(remote, (text) => scheduler.note(`source ${text}`))
     this.#order = this.#setup.volatile
       ? new VolatilityMonitor(local, geometry.blockSize, { clock: machine })
       : undefined
@@ -186,6 +181,7 @@ class SiloMove {
     try {
       const role = { dialect: 'silo', role: 'dialer', clock: machine } as const
       const connection = await openConnection(link.near, role)
+      this.#freshness.watchConnection(connection)
       if (windowBytes !== undefined) connection.rw.limitWindow(windowBytes)
       try {
         await sendDisk({
@@ -232,7 +228,7 @@ class SiloMove {
 
   async #receive(machine: Machine, link: Link): Promise<void> {
     const { scheduler } = machine
-    this.#since = Array.from({ length: this.#blocks }, () => this.#shadow.now())
+    this.#freshness.beginAnew()
     this.#received = undefined
     try {
       const role = { dialect: 'silo', role: 'listener', clock: machine } as const
@@ -258,25 +254,16 @@ class SiloMove {
 
   #place(machine: Machine): StorageProvider {
     this.#destinationDisk = this.#world.disk('destination', this.#world.diskTraits())
+    this.#world.fillNoise(this.#destinationDisk)
     return this.#destinationDisk.open(machine)
   }
 
   /** The application over there uses the disk at once. */
   #use(machine: Machine, received: ReceivedDisk): void {
     this.#received = received
-    const { blockSize } = this.#world.geometry
-    const { remote } = received.cache
-    const invalidate = remote.invalidate.bind(remote)
-    remote.invalidate = (blocks) => {
-      const list = Array.from(blocks as Iterable<number>)
-      for (const block of list) this.#since[block] = this.#syncedAt
-      machine.scheduler.note(`destination: blocks ${list.join(' ')} are void`)
-      invalidate(list)
-    }
+    this.#freshness.watchDestination(received.cache.remote, (text) => machine.scheduler.note(`destination: ${text}`))
     const since = (offset: number, length: number) =>
-      this.#isOver
-        ? Number.POSITIVE_INFINITY
-        : Math.min(...this.#since.slice(Math.floor(offset / blockSize), Math.ceil((offset + length) / blockSize)))
+      this.#isOver ? Number.POSITIVE_INFINITY : this.#freshness.since(offset, length)
     this.#destinationApplication = new Application(
       {
         machine,
@@ -341,9 +328,5 @@ class SiloMove {
       this.#sourceFailed || errorCode(error) === 'DID_NOT_CONVERGE' || [...happened].some((kind) => kind !== 'slow'),
       `Failed without a fault: ${text(error)}`,
     )
-  }
-
-  get #blocks(): number {
-    return Math.ceil(this.#world.geometry.size / this.#world.geometry.blockSize)
   }
 }
