@@ -33,7 +33,12 @@ async function openPlace(
 ): Promise<Journal> {
   const hasher = await createBlockHasher()
   const journal = await openJournal(place!.open(machine), { size, blockSize, hasher, bootId: `boot ${boots}` })
-  if (machine.alive) checkToldDigests(journal, disk)
+  try {
+    if (machine.alive) checkToldDigests(journal, disk)
+  } catch (error) {
+    // Whoever opens it would take that for a failure of the storage.
+    machine.scheduler.report(error)
+  }
   return journal
 }
 
