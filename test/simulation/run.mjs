@@ -5,7 +5,7 @@ import { buildKernels, checkNode, ensureInstalled, fail } from '../../demo/insta
 import { hearing, host } from './host.mjs'
 
 const USAGE =
-  'usage: npm run simulate -- [--seed N] [--runs M] [--scenario NAME] [--json] [--log] [--go-on] [--no-shrink] | --mutants [--holes] [--only NAME]... [--runs M]'
+  'usage: npm run simulate -- [--seed N] [--runs M] [--scenario NAME] [--json] [--log] [--go-on] [--no-shrink] | --mutants [--only NAME]... [--runs M]'
 
 checkNode()
 const flags = readFlags()
@@ -17,7 +17,6 @@ if (flags.mutants) {
   const { runMutants } = await import('./mutants.mjs')
   process.exitCode = await runMutants({
     only: flags.only,
-    holes: flags.holes,
     seed: flags.seed,
     runs: flags.runs ?? 20_000,
     json: flags.json,
@@ -81,7 +80,6 @@ function readFlags() {
         'no-shrink': { type: 'boolean', default: false },
         mutants: { type: 'boolean', default: false },
         only: { type: 'string', multiple: true },
-        holes: { type: 'boolean', default: false },
         scenario: { type: 'string' },
       },
     })

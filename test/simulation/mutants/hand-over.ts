@@ -68,4 +68,126 @@ export const handOverMutants: readonly Mutant[] = [
     replace: '',
     reason: 'What was claimed and never confirmed counts as here after the next start.',
   },
+  {
+    name: 'doubt-taken-for-failure',
+    file: 'src/devices/hand-over.ts',
+    find: `        this.doubt = new StorageError('IN_DOUBT', 'It could not be stored whether the disk was given away.', { cause })
+        return
+`,
+    replace: '        throw cause\n',
+    killedBy: 'test/devices/failing-records.test.ts',
+    reason: 'Nobody knows whether the disk was given away, and the source runs on.',
+  },
+  {
+    name: 'cancel-not-sent',
+    file: 'src/devices/hand-over.ts',
+    find: 'if (isPrepared) await this.requests.cancel(this.#nextEpoch).catch(() => {})',
+    replace: 'if (isPrepared) await Promise.resolve()',
+    killedBy: 'test/devices/cancelled-hand-over.test.ts',
+    reason: 'A destination stays prepared for a hand-over that will not come.',
+  },
+  {
+    name: 'cancel-not-awaited',
+    file: 'src/devices/hand-over.ts',
+    find: 'if (isPrepared) await this.requests.cancel(this.#nextEpoch).catch(() => {})',
+    replace: 'if (isPrepared) void this.requests.cancel(this.#nextEpoch).catch(() => {})',
+    killedBy: 'test/devices/cancelled-hand-over.test.ts',
+    reason: 'A late cancel takes back a newer promise.',
+  },
+  {
+    name: 'prepare-while-blocks-are-stored',
+    file: 'src/devices/arriving-session.ts',
+    find: `        await this.#face.idle()
+        const missing = cache.missingBlocks`,
+    replace: '        const missing = cache.missingBlocks',
+    killedBy: 'test/devices/arriving-session.test.ts',
+    reason: 'QEMU, preempt channel: the end does not wait for what is on its way on another lane.',
+  },
+  {
+    name: 'prepare-with-missing-blocks',
+    file: 'src/devices/arriving-session.ts',
+    find: 'if (missing > (restFollows ? packet.missingBlocks : 0)) {',
+    replace: 'if (missing > packet.missingBlocks + 1) {',
+    killedBy: 'test/devices/arriving-session.test.ts',
+    reason: 'Off by one: a disk is whole with one block missing.',
+  },
+  {
+    name: 'prepare-leaves-the-face-open',
+    file: 'src/devices/arriving-session.ts',
+    find: `      this.#face.admission = 'closed'
+      try {
+        await this.#face.idle()`,
+    replace: `      try {
+        await this.#face.idle()`,
+    killedBy: 'test/devices/arriving-session.test.ts',
+    reason: 'Blocks are taken while the hand-over is prepared and after it.',
+  },
+  {
+    name: 'failed-prepare-stays-closed',
+    file: 'src/devices/arriving-session.ts',
+    find: `      } catch (error) {
+        this.#face.admission = 'open'
+        throw error`,
+    replace: `      } catch (error) {
+        throw error`,
+    killedBy: 'test/devices/arriving-session.test.ts',
+    reason: 'QEMU, recovery: the step that fails has no way back.',
+  },
+  {
+    name: 'own-before-stored',
+    file: 'src/devices/arriving-session.ts',
+    find: `      if (next !== journal.ownership) await journal.become(next)
+      if (next.missing) this.#face.admission = 'missing'
+      this.#disk.own()`,
+    replace: `      if (next.missing) this.#face.admission = 'missing'
+      this.#disk.own()
+      if (next !== journal.ownership) await journal.become(next)`,
+    scenario: 'killed',
+    reason: 'The gate opens before the new owner is written down.',
+  },
+  {
+    name: 'missing-not-admitted',
+    file: 'src/devices/arriving-session.ts',
+    find: "      if (next.missing) this.#face.admission = 'missing'\n",
+    replace: '',
+    scenario: 'killed owner',
+    reason: 'Post-copy, and the rest is refused.',
+  },
+  {
+    name: 'cancelled-is-not-reopened',
+    file: 'src/devices/arriving-session.ts',
+    find: `      if (next !== journal.ownership) await journal.become(next)
+      this.#reopen()`,
+    replace: '      if (next !== journal.ownership) await journal.become(next)',
+    scenario: 'killed',
+    reason: 'Forgets to re-arm after a cancel.',
+  },
+  {
+    name: 'begin-does-not-void',
+    file: 'src/devices/arriving-session.ts',
+    find: `    this.#disk.voidAll()
+    this.#face.admission = 'open'`,
+    replace: "    this.#face.admission = 'open'",
+    scenario: 'killed',
+    reason: 'OpenZFS, resume: what came before the loss is kept without being compared.',
+  },
+  {
+    name: 'complete-with-missing-blocks',
+    file: 'src/devices/arriving-session.ts',
+    find: `      if (cache.missingBlocks > 0) {
+        throw new StorageError('VERIFY_FAILED', \`\${cache.missingBlocks} blocks are still missing here.\`)
+      }
+      if (journal`,
+    replace: '      if (journal',
+    killedBy: 'test/devices/arriving-session.test.ts',
+    reason: 'The source is let go while blocks are missing.',
+  },
+  {
+    name: 'settles-without-looking',
+    file: 'src/devices/settle-rest.ts',
+    find: '  if (root && digestText(root) === digestText(theirs)) return\n',
+    replace: '  if (root || !root || digestText(theirs)) return\n',
+    killedBy: 'test/devices/settle-rest.test.ts',
+    reason: 'The rest after an early hand-over is not verified.',
+  },
 ]

@@ -5,17 +5,17 @@ import { build } from 'vite'
 
 const here = dirname(fileURLToPath(import.meta.url))
 
-/** `holes`: those that are not found yet. @returns {Promise<readonly { name: string, file: string, find: string, replace: string, scenario?: string, reason: string }[]>} */
-export async function loadMutants({ holes = false } = {}) {
+/** @returns {Promise<readonly { name: string, file: string, find: string, replace: string, scenario?: string, killedBy?: string, reason: string }[]>} */
+export async function loadMutants() {
   const { output } = await build({
     configFile: false,
     logLevel: 'error',
     build: {
       write: false,
       minify: false,
-      lib: { entry: join(here, holes ? 'holes.ts' : 'index.ts'), formats: ['es'] },
+      lib: { entry: join(here, 'index.ts'), formats: ['es'] },
     },
   }).then((result) => (Array.isArray(result) ? result[0] : result))
-  const found = await import(`data:text/javascript,${encodeURIComponent(output[0].code)}`)
-  return holes ? found.holes : found.mutants
+  const { mutants } = await import(`data:text/javascript,${encodeURIComponent(output[0].code)}`)
+  return mutants
 }

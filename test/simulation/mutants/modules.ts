@@ -200,4 +200,60 @@ export const modulesMutants: readonly Mutant[] = [
     replace: '',
     reason: 'Forgets to re-arm: a write that had to wait for its turn waits for ever.',
   },
+  {
+    name: 'lock-does-not-gate',
+    file: 'src/modules/lockable.ts',
+    find: "    if (this.#state === 'open') return this.#run(write)\n",
+    replace: "    if (this.#state !== 'locked') return this.#run(write)\n",
+    killedBy: 'test/modules/lockable.test.ts',
+    reason: 'While the gate drains, new writes still pass it.',
+  },
+  {
+    name: 'cache-torn-block-stays',
+    file: 'src/modules/waiting-cache-blocks.ts',
+    find: '    this.#present.clearRange(start, end)\n    this.#expected.clearRange(start, end)\n',
+    replace: '    this.#expected.clearRange(start, end)\n',
+    killedBy: 'test/modules/waiting-cache-writes.test.ts',
+    reason: 'Half of a failed write is read as if it were whole.',
+  },
+  {
+    name: 'cache-failed-arrival-not-torn',
+    file: 'src/modules/waiting-cache-remote.ts',
+    find: `      checkCount(await store(from, to), to - from)
+    } catch (error) {
+      this.#parts.blocks.tear(start, end)
+      throw error`,
+    replace: `      checkCount(await store(from, to), to - from)
+    } catch (error) {
+      throw error`,
+    killedBy: 'test/modules/waiting-cache-writes.test.ts',
+    reason: 'A newer copy that failed to be stored leaves who knows what, and the block still counts as here.',
+  },
+  {
+    name: 'cache-stale-arrival-is-present',
+    file: 'src/modules/waiting-cache-remote.ts',
+    find: `      if (stale?.has(from)) continue
+      const first = from
+      while (from < stop && !stale?.has(from)) from++`,
+    replace: `      const first = from
+      while (from < stop) from++`,
+    killedBy: 'test/modules/waiting-cache-writes.test.ts',
+    reason: 'A write called before a dirty list makes its block present after it.',
+  },
+  {
+    name: 'cache-does-not-outdate',
+    file: 'src/modules/waiting-cache-remote.ts',
+    find: '    order.outdate(field)\n',
+    replace: '',
+    killedBy: 'test/modules/waiting-cache-writes.test.ts',
+    reason: 'Arrivals under way are not told that they are void.',
+  },
+  {
+    name: 'cache-write-line-ignored',
+    file: 'src/modules/waiting-cache-local.ts',
+    find: '    return !this.#line.isBefore(offset, span.length)\n',
+    replace: '    return true\n',
+    killedBy: 'test/modules/waiting-cache-writes.test.ts',
+    reason: 'A newer write overtakes an older one that waits for its edges.',
+  },
 ]

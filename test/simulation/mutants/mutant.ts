@@ -8,6 +8,11 @@ export interface Mutant {
   readonly replace: string
   /** The only scenario that is run, where the others would hardly ever come to it. Default: all of them, by chance. */
   readonly scenario?: string
+  /**
+   * The file of tests that finds it, for a bug that no simulated run shows: it takes a hostile or an older peer, somebody else's handler, or something
+   * beside it that fails, too. Default: the simulator finds it.
+   */
+  readonly killedBy?: string
   /** What it breaks, and where somebody had that bug. */
   readonly reason: string
 }

@@ -94,4 +94,70 @@ export const protocolMutants: readonly Mutant[] = [
     replace: 'this.#header.set(slice.subarray(at, end), 0)',
     reason: 'A header that comes in three pieces is put together wrongly.',
   },
+  {
+    name: 'old-generation-accepted',
+    file: 'src/protocol/block-generations.ts',
+    find: 'if (!page || page[block % PAGE_BLOCKS]! <= least) continue',
+    replace: 'continue',
+    killedBy: 'test/protocol/generations.test.ts',
+    reason: 'Accepts an old generation: an older copy replaces a newer one.',
+  },
+  {
+    name: 'generation-one-off',
+    file: 'src/protocol/block-generations.ts',
+    find: 'page[block % PAGE_BLOCKS]! <= least) continue',
+    replace: 'page[block % PAGE_BLOCKS]! <= least + 1) continue',
+    killedBy: 'test/protocol/generations.test.ts',
+    reason: 'Off by one: a copy that is one dirty list too old is taken.',
+  },
+  {
+    name: 'arrivals-not-in-order',
+    file: 'src/protocol/arriving-writes.ts',
+    find: '      for (const other of before) await other.ended\n',
+    replace: '',
+    killedBy: 'test/protocol/generations.test.ts',
+    reason: 'Two copies of a block are stored at once.',
+  },
+  {
+    name: 'arrival-slots-not-given-back',
+    file: 'src/protocol/arriving-writes.ts',
+    find: '      if (next) next()\n      else this.#running--',
+    replace: '      if (next) next()',
+    reason: 'Silo, handlePacket: one device that does not drain stalls everything.',
+  },
+  {
+    name: 'generation-asked-at-arrival',
+    file: 'src/protocol/arriving-writes.ts',
+    find: `      for (const other of before) await other.ended
+      // Asked now, not when it came: a newer copy may have arrived meanwhile.
+      for (const [from, to] of this.#generations.writable(generation, start, end)) await store(from, to)`,
+    replace: `      const parts = this.#generations.writable(generation, start, end)
+      for (const other of before) await other.ended
+      for (const [from, to] of parts) await store(from, to)`,
+    killedBy: 'test/protocol/arriving-writes.test.ts',
+    reason: 'What was right when it was asked is not right after the wait.',
+  },
+  {
+    name: 'waits-for-credit-for-ever',
+    file: 'src/protocol/send-window.ts',
+    find: '    for (const { stop } of this.#waiting.splice(0)) stop(reason)\n',
+    replace: '',
+    killedBy: 'test/protocol/arriving-writes.test.ts',
+    reason: 'A lost connection leaves those who wait for credit.',
+  },
+  {
+    name: 'load-not-taken-off',
+    file: 'src/protocol/protocol-rw.ts',
+    find: '    const done = () => {\n      this.#load.remove(cost)\n',
+    replace: '    const done = () => {\n',
+    reason: 'Silo, handlePacket: what was handled still counts, and the connection stops being read.',
+  },
+  {
+    name: 'short-answer-accepted',
+    file: 'src/protocol/from-protocol.ts',
+    find: '  checkCount(await provider.writeAt(data, offset), offset, data.length)\n',
+    replace: '  await provider.writeAt(data, offset)\n',
+    killedBy: 'test/protocol/arriving-writes.test.ts',
+    reason: 'Silo, migrateBlock: a short write is acknowledged.',
+  },
 ]

@@ -2,12 +2,11 @@
 import { relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
-import { holes } from './holes.ts'
 import { mutants } from './index.ts'
 
 const project = fileURLToPath(new URL('../../..', import.meta.url))
 const name = process.env.PLANTED_BUG
-const mutant = [...mutants, ...holes].find((mutant) => mutant.name === name)
+const mutant = mutants.find((mutant) => mutant.name === name)
 if (name !== undefined && !mutant) throw new Error(`no planted bug is called ${name}`)
 
 export default defineConfig({
