@@ -1,3 +1,4 @@
+import { abortable } from '../async/abort-watch.ts'
 import type { Clock } from '../async/clock.ts'
 import { InvalidArgumentError } from '../errors/invalid-argument-error.ts'
 import { StorageError } from '../errors/storage-error.ts'
@@ -102,11 +103,12 @@ export class GroupMember {
     const copy = beforeRound && !dirty.isEmpty() ? dirty.clone() : undefined
     // First into the order: a destination that hears of them may ask for one at once, and an order that lacks it takes no request.
     this.migrator.takeDirty(dirty)
-    try {
-      if (copy) await beforeRound!(copy)
-    } finally {
-      copy?.free()
-    }
+    // A destination that hangs answers when it likes.
+    if (copy)
+      await abortable(
+        beforeRound!(copy).finally(() => copy.free()),
+        this.#signal,
+      )
   }
 
   /** With the writer stopped: what is left goes at once, without waiting for the destination to answer. */
@@ -114,14 +116,14 @@ export class GroupMember {
     const told = this.startRound()
     const sent = this.sendAll()
     for (const end of await Promise.allSettled([told, sent])) if (end.status === 'rejected') throw end.reason
-    if (!this.options.handOverFlushes) await this.options.destination.flush()
+    if (!this.options.handOverFlushes) await abortable(this.options.destination.flush(), this.#signal)
   }
 
   /** With the writer stopped: what is left goes after the disk was given away. */
   async leaveRest(): Promise<void> {
     await this.startRound()
     this.missingBlocks = this.options.order!.available
-    if (!this.options.handOverFlushes) await this.options.destination.flush()
+    if (!this.options.handOverFlushes) await abortable(this.options.destination.flush(), this.#signal)
   }
 
   unlock(): void {

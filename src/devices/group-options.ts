@@ -69,12 +69,13 @@ export function memberOptions(
   index: number,
 ): Pick<
   LiveMigrationOptions,
-  'runBytes' | 'progressIntervalMs' | 'signal' | 'clock' | 'concurrency' | 'progressHandler'
+  'runBytes' | 'maxPauseMs' | 'progressIntervalMs' | 'signal' | 'clock' | 'concurrency' | 'progressHandler'
 > {
-  const { runBytes, progressIntervalMs, signal, clock, progressHandler } = options
+  const { runBytes, maxPauseMs, progressIntervalMs, signal, clock, progressHandler } = options
   return {
     concurrency: shareOf(options.concurrency ?? CONCURRENCY.standard, sizes, index),
     ...(runBytes === undefined ? {} : { runBytes }),
+    ...(maxPauseMs === undefined ? {} : { maxPauseMs }),
     ...(progressIntervalMs === undefined ? {} : { progressIntervalMs }),
     ...(signal ? { signal } : {}),
     ...(clock ? { clock } : {}),

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '../async/clock.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import { Convergence, type ConvergenceLimits } from '../migration/convergence.ts'
+import { limitPause } from '../migration/limit-pause.ts'
 import type { HandOverContext, LiveMigrationOptions, LiveMigrationResult } from '../migration/live-options.ts'
 import { carryRest } from '../migration/move-rest.ts'
 import { Agreement } from './agreement.ts'
@@ -142,10 +143,28 @@ export class GroupRun {
 
   /** One lock for all; resolves when all were given away. */
   async #stopWriters(members: readonly GroupMember[]): Promise<{ pauseMs: number; predictedPauseMs: number }> {
-    const { limits, strategy } = this.#options
+    const { limits } = this.#options
     for (;;) {
       const { predictedPauseMs } = this.#predict(members)
       const stoppedAt = this.#clock.now()
+      if (await this.#moveLast(members)) {
+        await this.#handOver(members)
+        return { pauseMs: this.#clock.now() - stoppedAt, predictedPauseMs }
+      }
+      this.#unlock(members)
+      if (this.#rounds >= limits.maxRounds) throw this.#tooBusy(members)
+      await this.#startRound(members)
+      await this.#moveAhead(members)
+    }
+  }
+
+  /** Locks, and moves what is left or leaves it for later; false when too much was written just before. */
+  async #moveLast(members: readonly GroupMember[]): Promise<boolean> {
+    const { limits, strategy } = this.#options
+    const late = new AbortController()
+    late.signal.onabort = () => this.leave(late.signal.reason)
+    const end = limitPause(this.#clock, limits.maxPauseMs, late)
+    try {
       this.#isLocked = true
       await this.#options.lockerHandler?.()
       await this.#together(members, (member) => member.migrator.lock())
@@ -153,20 +172,14 @@ export class GroupRun {
       const whole = members.filter(({ isWhole }) => isWhole)
       const mayLeaveRest = strategy !== 'pre-copy' && (whole.length === 0 || !isOver(whole))
       const leavesRest = mayLeaveRest && (strategy === 'post-copy' || isOver(members) || isLate(members))
-      if (isOver(members) && !leavesRest) {
-        // Too much was written just before.
-        this.#unlock(members)
-        if (this.#rounds >= limits.maxRounds) throw this.#tooBusy(members)
-        await this.#startRound(members)
-        await this.#moveAhead(members)
-        continue
-      }
+      if (isOver(members) && !leavesRest) return false
       this.#rounds++
       await this.#together(members, (member) =>
         leavesRest && !member.isWhole ? member.leaveRest() : member.sendLast(),
       )
-      await this.#handOver(members)
-      return { pauseMs: this.#clock.now() - stoppedAt, predictedPauseMs }
+      return true
+    } finally {
+      end()
     }
   }
 

@@ -8,6 +8,7 @@ import {
   release,
   type Verdict,
 } from '../migration/journal/ownership.ts'
+import { limitPause } from '../migration/limit-pause.ts'
 import type { HandOverOutcome } from '../migration/migrate-live.ts'
 import type { Connection } from '../protocol/connection.ts'
 import { HandOverRequests } from '../protocol/hand-over-requests.ts'
@@ -27,6 +28,8 @@ export interface HandOverParts {
   /** Sixteen fresh random bytes. */
   readonly randomId: () => Uint8Array
   readonly mayBeIncomplete: boolean
+  /** Longest pause of the writer that is accepted; a destination that lets it wait for longer is not waited for. */
+  readonly maxPauseMs: number
   /** Of the disk. */
   readonly flush: () => Promise<void>
   /** Ends every wait for the peer. */
@@ -56,6 +59,8 @@ export interface HandOverStart {
 export class HandOver {
   readonly requests: HandOverRequests
   readonly #parts: HandOverParts
+  /** Fires when the writer has waited for too long: nothing is waited for any more. */
+  readonly #late = new AbortController()
   /** The record that it was given away could not be stored, nor that it was not. */
   doubt: unknown
   /** The destination has said that it owns the disk. */
@@ -104,14 +109,14 @@ export class HandOver {
   ): Promise<HandOverOutcome> {
     const { root, missingBlocks } = context
     const { journal } = this.#parts
-    let isPrepared = false
     try {
-      const theirs = await this.requests.prepare({ epoch: this.#nextEpoch, missingBlocks, root })
-      isPrepared = true
+      const said = { epoch: this.#nextEpoch, missingBlocks, root }
+      const theirs = await this.#soon((signal) => this.requests.prepare(said, signal))
       compareRoots(root, theirs)
       await beforeRelease()
     } catch (error) {
-      if (isPrepared) await this.requests.cancel(this.#nextEpoch).catch(() => {}) // A peer that was lost is told when it is back.
+      // Also where the answer was not waited for: it may still become prepared.
+      await this.#cancel()
       throw error
     }
     await this.#release(journal, root)
@@ -151,8 +156,27 @@ export class HandOver {
         this.doubt = new StorageError('IN_DOUBT', 'It could not be stored whether the disk was given away.', { cause })
         return
       }
-      await this.requests.cancel(this.#nextEpoch).catch(() => {}) // As above.
+      await this.#cancel()
       throw error
+    }
+  }
+
+  /** A peer that was lost is told when it is back. */
+  async #cancel(): Promise<void> {
+    await this.#soon((signal) => this.requests.cancel(this.#nextEpoch, signal)).catch(() => {})
+  }
+
+  /** The writer waits meanwhile. */
+  async #soon<Answer>(ask: (signal: AbortSignal) => Promise<Answer>): Promise<Answer> {
+    const { connection, maxPauseMs, signal } = this.#parts
+    const late = this.#late.signal
+    const end = limitPause(connection.rw.clock, maxPauseMs, this.#late)
+    try {
+      return await ask(signal ? AbortSignal.any([signal, late]) : late)
+    } catch (error) {
+      throw late.reason ?? error
+    } finally {
+      end()
     }
   }
 

@@ -1,4 +1,5 @@
 import { errorCode, StorageError } from '../errors/storage-error.ts'
+import { PAUSE_MS } from '../migration/limits.ts'
 import { type LiveMigrationResult, migrateLive } from '../migration/migrate-live.ts'
 import { moveRest } from '../migration/move-rest.ts'
 import { AnyBlockOrder } from '../orders/any-block-order.ts'
@@ -116,6 +117,7 @@ export class SendingDisk {
       blockSize,
       randomId: this.#randomId,
       flush: () => this.#source.flush(),
+      maxPauseMs: options.maxPauseMs ?? PAUSE_MS,
       mayBeIncomplete: (options.strategy ?? 'pre-copy') !== 'pre-copy',
       signal,
     })

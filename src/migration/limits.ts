@@ -52,6 +52,12 @@ export const ROUNDS = 30
 /** Longest pause of the writer that is accepted without asking. */
 export const PAUSE_MS = 500
 
+/**
+ * What a pause may last longer than the longest one that is accepted before it is undone: what was predicted is exceeded now and then, and a busy hard
+ * disk takes a second to flush. Who has not answered by then hangs.
+ */
+export const PAUSE_GRACE_MS = 2000
+
 /** A predicted pause this short is not worth another round. */
 export const TARGET_PAUSE_MS = 2
 

@@ -1,10 +1,11 @@
-import { throwIfAborted } from '../async/abort.ts'
+import { abortError, throwIfAborted } from '../async/abort.ts'
 import type { Clock } from '../async/clock.ts'
 import type { Bitfield } from '../bitfield/bitfield.ts'
 import { StorageError } from '../errors/storage-error.ts'
 import type { BlockOrder } from '../orders/block-order.ts'
 import type { BlockDigests } from '../storage/block-digests.ts'
 import { Convergence, type ConvergenceLimits } from './convergence.ts'
+import { limitPause } from './limit-pause.ts'
 import type { LiveMigrationOptions } from './live-options.ts'
 import type { Migrator } from './migrator.ts'
 import { carryRest } from './move-rest.ts'
@@ -18,6 +19,10 @@ export interface LiveRunParts {
   readonly clock: Clock
   readonly order: BlockOrder
   readonly migrator: Migrator
+  /** Ends what the migrator does. */
+  readonly stop: AbortController
+  /** Fires when it has ended, or when the caller aborts. */
+  readonly stopped: AbortSignal
   readonly outlook: Outlook
   readonly digests: BlockDigests | undefined
   readonly verifier: Verifier | undefined
@@ -43,6 +48,8 @@ export class LiveRun {
   readonly #outlook: Outlook
   readonly #convergence: Convergence
   #blocksVerified = 0
+  /** Rejects when it is stopped: what a destination that hangs was asked ends when it likes. */
+  readonly #stopped: Promise<never>
 
   constructor(options: LiveMigrationOptions, parts: LiveRunParts) {
     this.#options = options
@@ -50,6 +57,11 @@ export class LiveRun {
     this.#migrator = parts.migrator
     this.#outlook = parts.outlook
     this.#convergence = new Convergence(parts.limits)
+    const { stopped } = parts
+    this.#stopped = new Promise((_, reject) => {
+      stopped.onabort = () => reject(abortError(stopped))
+    })
+    this.#stopped.catch(() => {}) // Heard by whoever waits for the destination then.
   }
 
   async move(): Promise<Pause> {
@@ -111,7 +123,7 @@ export class LiveRun {
     if (digests) dirty.forEachRun((start, count) => digests.forget(start, count))
     // First into the order: a destination that hears of them may ask for one at once, and an order that lacks it takes no request.
     this.#migrator.takeDirty(dirty)
-    return copy ? this.#announce(copy) : Promise.resolve()
+    return copy ? Promise.race([this.#announce(copy), this.#stopped]) : Promise.resolve()
   }
 
   async #announce(dirty: Bitfield): Promise<void> {
@@ -127,16 +139,22 @@ export class LiveRun {
     const { clock } = this.#parts
     const { source, handOver, signal } = this.#options
     const stoppedAt = clock.now()
-    await this.#migrator.lock()
-    if (this.#outlook.isTooLong) {
-      this.#migrator.unlock()
-      if (this.rounds >= this.#parts.limits.maxRounds) throw this.#outlook.tooBusy(this.rounds)
-      await this.#startRound(source.sync())
-      return undefined
+    const end = limitPause(clock, this.#parts.limits.maxPauseMs, this.#parts.stop)
+    try {
+      await this.#migrator.lock()
+      if (this.#outlook.isTooLong) {
+        this.#migrator.unlock()
+        end()
+        if (this.rounds >= this.#parts.limits.maxRounds) throw this.#outlook.tooBusy(this.rounds)
+        await this.#startRound(source.sync())
+        return undefined
+      }
+      this.#migrator.enter('locked')
+      const leavesRest = this.#outlook.canSwitch && !this.#outlook.isRestShort
+      await (leavesRest ? this.#leaveRest() : this.#moveLast())
+    } finally {
+      end()
     }
-    this.#migrator.enter('locked')
-    if (this.#outlook.canSwitch && !this.#outlook.isRestShort) await this.#leaveRest()
-    else await this.#moveLast()
     const root = this.#parts.digests?.root()
     // The last moment at which an abort leaves everything as it was.
     throwIfAborted(signal)
@@ -194,7 +212,7 @@ export class LiveRun {
     const { destination, handOverFlushes = false } = this.#options
     if (handOverFlushes && this.#migrator.isLocked && !this.#readsBack) return
     const startedAt = this.#parts.clock.now()
-    await destination.flush()
+    await Promise.race([destination.flush(), this.#stopped])
     this.#outlook.flushMs = this.#parts.clock.now() - startedAt
   }
 

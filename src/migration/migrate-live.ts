@@ -52,8 +52,11 @@ export async function migrateLive(options: LiveMigrationOptions): Promise<LiveMi
   const digests = options.digests ?? (verify === 'none' ? undefined : await freshDigests(options))
   const verifier = digests && new Verifier(digests, destination, clock)
   let outlook: Outlook | undefined
+  const stop = new AbortController()
+  const stopped = AbortSignal.any(options.signal ? [options.signal, stop.signal] : [stop.signal])
   const migrator = new Migrator(source, destination, order, {
     ...options,
+    signal: stopped,
     ...progressConfig(options, () => outlook),
     blockSize,
     ...(verifier ? { blockHandler: (start, count, bytes) => verifier.stored(start, count, bytes) } : {}),
@@ -64,7 +67,7 @@ export async function migrateLive(options: LiveMigrationOptions): Promise<LiveMi
     if (order.available === 0) order.addAll()
     if (!options.isTracked) trackTheRest(source, order)
     outlook = new Outlook({ source, order, migrator, clock, limits, deadlineMs, canSwitch })
-    run = new LiveRun(options, { limits, clock, order, migrator, outlook, digests, verifier })
+    run = new LiveRun(options, { limits, clock, order, migrator, stop, stopped, outlook, digests, verifier })
     const pause = await run.move()
     const { blocksMoved, bytesMoved, blocksDirtied } = migrator
     announceEnd(migrator)
@@ -86,7 +89,8 @@ export async function migrateLive(options: LiveMigrationOptions): Promise<LiveMi
       // Stored is not proven: whoever goes on with the same order sends these again.
       if (verify === 'read-back') verifier?.forEachUnverified((block) => order.add(block))
     }
-    throw error
+    // The writer had waited for too long.
+    throw stop.signal.reason ?? error
   } finally {
     verifier?.free()
     if (!options.digests) digests?.free()

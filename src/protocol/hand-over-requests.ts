@@ -40,8 +40,9 @@ export class HandOverRequests {
   }
 
   /** Resolves with the root at the destination once that is ready to own the disk. */
-  async prepare(packet: Omit<Prepare, 'kind'>): Promise<Uint8Array | undefined> {
-    return (await this.#ask({ kind: 'prepare', ...packet }, 'prepare-response')).root?.slice()
+  async prepare(packet: Omit<Prepare, 'kind'>, signal = this.#signal): Promise<Uint8Array | undefined> {
+    const how = { kind: 'prepare-response', signal } as const
+    return (await ask(this.#rw, this.#dev, { kind: 'prepare', ...packet }, how)).root?.slice()
   }
 
   /** Resolves when the destination owns the disk, durably. May be said again. */
@@ -50,8 +51,8 @@ export class HandOverRequests {
   }
 
   /** Resolves when the destination goes on receiving. */
-  async cancel(epoch: number): Promise<void> {
-    await abortable(ask(this.#rw, this.#dev, { kind: 'cancel', epoch }, { kind: 'cancel-response' }), this.#signal)
+  async cancel(epoch: number, signal = this.#signal): Promise<void> {
+    await abortable(ask(this.#rw, this.#dev, { kind: 'cancel', epoch }, { kind: 'cancel-response' }), signal)
   }
 
   /** Resolves when the destination lacks nothing and has flushed. */

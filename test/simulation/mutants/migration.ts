@@ -119,7 +119,7 @@ export const migrationMutants: readonly Mutant[] = [
   {
     name: 'not-flushed-before-the-end',
     file: LIVE,
-    find: '    await destination.flush()\n',
+    find: '    await Promise.race([destination.flush(), this.#stopped])\n',
     replace: '',
     reason: 'Stored is taken for durable.',
   },
