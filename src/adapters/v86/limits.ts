@@ -36,3 +36,6 @@ export const LARGEST_DISK_BYTES = 2 ** 31
 
 /** Bytes of memory that are taken from a peer without another word: what the emulator can address. */
 export const LARGEST_MEMORY_BYTES = 2 ** 31
+
+/** Milliseconds to wait for the word that a guest which was given away runs: it comes a round trip later, or never. What is lost without it is a number. */
+export const RUNS_MS = 5000

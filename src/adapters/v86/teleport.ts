@@ -1,4 +1,4 @@
-import { systemClock } from '../../async/clock.ts'
+import { type Clock, systemClock } from '../../async/clock.ts'
 import { DeviceGroup } from '../../devices/device-group.ts'
 import type { DiskJournal } from '../../devices/disk-journal.ts'
 import type { SendGroupOptions, SentGroup } from '../../devices/group-options.ts'
@@ -10,6 +10,7 @@ import type { StorageProvider } from '../../storage/provider.ts'
 import { offerMachine } from './agreement-messages.ts'
 import { describe } from './description.ts'
 import { GuestHold } from './guest-hold.ts'
+import { RUNS_MS } from './limits.ts'
 import { hardDisks, type V86Machine, whenLoaded } from './machine.ts'
 import { decodeWord, encodeWord, MACHINE_PARTS, type MachinePart } from './machine-parts.ts'
 import type { V86Disk } from './v86-disk.ts'
@@ -51,7 +52,7 @@ export interface TeleportOptions
 
 /** A machine that runs elsewhere. */
 export interface Teleported {
-  /** From the moment the guest was stopped here to the word that it runs there; undefined when the link was lost before that word. */
+  /** From the moment the guest was stopped here to the word that it runs there; undefined when that word did not come. */
   readonly pauseMs: number | undefined
   /** From the same moment until it was given away. */
   readonly stoppedMs: number
@@ -158,7 +159,7 @@ export async function teleport(options: TeleportOptions): Promise<Teleported> {
   }
   hold!.retire(new StorageError('NOT_OWNER', 'This machine was moved away; it runs elsewhere.'))
   onPhase?.('released')
-  const runsAt = runs ? await Promise.race([running, connection.rw.ended.then(() => undefined)]) : undefined
+  const runsAt = runs ? await heard(running, { connection, clock, signal }) : undefined
   const parts = sent?.disks ?? passed
   return {
     pauseMs: runsAt === undefined ? undefined : runsAt - stoppedAt,
@@ -172,6 +173,21 @@ export async function teleport(options: TeleportOptions): Promise<Teleported> {
       if (!acknowledged)
         throw new StorageError('PEER_LOST', 'The other side has not said that it needs this one no more.')
     },
+  }
+}
+
+/** What `word` says, unless it does not come. */
+async function heard<Word>(
+  word: Promise<Word>,
+  { connection, clock, signal }: { connection: Connection; clock: Clock; signal: AbortSignal | undefined },
+): Promise<Word | undefined> {
+  const over = new AbortController()
+  const late = clock.sleep(RUNS_MS, signal ? AbortSignal.any([signal, over.signal]) : over.signal).catch(() => {})
+  const nothing = () => undefined
+  try {
+    return await Promise.race([word, connection.rw.ended.then(nothing), late.then(nothing)])
+  } finally {
+    over.abort()
   }
 }
 

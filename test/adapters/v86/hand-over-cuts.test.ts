@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
+import { RUNS_MS } from '../../../src/adapters/v86/limits.ts'
+import { type Clock, systemClock } from '../../../src/async/clock.ts'
 import { GROUP_RECORD_BYTES } from '../../../src/devices/group-record.ts'
 import { MemoryStorage } from '../../../src/sources/memory.ts'
 import { type CountingMachine, isCount, MachineRoom, type Move } from './counting-machines.ts'
@@ -124,3 +126,49 @@ describe('a machine that was given away when the link was cut', { timeout: 60_00
     await expectGone(here, moved)
   })
 })
+
+describe('a machine that was given away and does not say that it runs', { timeout: 60_000 }, () => {
+  const dead = ({ emulator }: CountingMachine) => {
+    emulator.run = () => Promise.reject(new Error('no more'))
+  }
+
+  test('is waited for no longer than a while', async () => {
+    const here = await room.start()
+    const slept: number[] = []
+    const clock: Clock = {
+      ...systemClock,
+      sleep: (ms, signal) => {
+        slept.push(ms)
+        return ms === RUNS_MS ? Promise.resolve() : systemClock.sleep(ms, signal)
+      },
+    }
+    const moved = room.move(here, await room.connect(), { near: { clock }, onMade: dead })
+    expect(await moved.teleported).toMatchObject({ acknowledged: true, pauseMs: undefined })
+    expect(slept).toContain(RUNS_MS)
+    await expect((await moved.arrival).running).rejects.toThrow('no more')
+    expect(here.emulator.is_running()).toBe(false)
+  })
+
+  test('is not waited for by who has enough of it', async () => {
+    const here = await room.start()
+    const over = new AbortController()
+    const clock: Clock = {
+      ...systemClock,
+      sleep: (ms, signal) => (ms === RUNS_MS ? never(signal) : systemClock.sleep(ms, signal)),
+    }
+    const onPhase = (phase: string) => phase === 'released' && over.abort()
+    const moved = room.move(here, await room.connect(), {
+      near: { clock, onPhase, signal: over.signal },
+      onMade: dead,
+    })
+    expect(await moved.teleported).toMatchObject({ acknowledged: true, pauseMs: undefined })
+  })
+})
+
+/** Sleeps until it is woken. */
+function never(signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((_, reject) => {
+    if (signal?.aborted) reject(signal.reason)
+    signal?.addEventListener('abort', () => reject(signal.reason))
+  })
+}
