@@ -1,14 +1,16 @@
 import type { V86 } from 'v86'
+import { whenLoaded } from '../../src/adapters/v86/machine.ts'
 import { encodeError } from '../../src/errors/wire.ts'
 import { saveMachine, V86Disk } from '../../src/v86.ts'
 import { formatBytes } from '../format.ts'
 import { part } from '../travel/stage.ts'
 import { fetchGuest, type GuestFiles, hasGuest, ownGuest } from './guest-files.ts'
-import { keepMachine, keptMachine } from './kept-machine.ts'
+import { forgetMachine, keepMachine, keptMachine } from './kept-machine.ts'
 import { type DiskPlace, fillDisk, imageOf, makeMachine, makePlace } from './machine.ts'
 import { MachineView } from './machine-view.ts'
 import { type Machine, RunningMachine } from './running-machine.ts'
 import { MACHINE, notStarted, ready } from './sentences.ts'
+import { watchDisk } from './watch-disk.ts'
 
 const HTML = `
   <div class="panel" data-part="settings" role="group" aria-label="The machine">
@@ -39,7 +41,7 @@ export class Home {
   async #start(): Promise<void> {
     try {
       const kept = await keptMachine()
-      if (kept) return await this.#wake(kept)
+      if (kept && (await this.#wake(kept))) return
       if (!(await hasGuest())) return this.#askForOwn()
       this.#view.say(MACHINE.fetching)
       await this.#boot(await fetchGuest((bytes) => this.#progress(formatBytes(bytes))))
@@ -48,20 +50,33 @@ export class Home {
     }
   }
 
-  /** A machine that was kept when it had booted goes on from there, with its disk as it was then. */
+  /** A machine that was kept when it had booted goes on from there, with its disk as it was then. Resolves with whether it does; one that does not is forgotten. */
   async #wake({ disk: { id, generation, size }, state, image }: NonNullable<Awaited<ReturnType<typeof keptMachine>>>) {
     this.#view.say(MACHINE.restoring)
     const place = await makePlace(size)
     await fillDisk(place.provider, image)
     const disk = new V86Disk(place.provider, { id, generation })
-    const emulator = await makeMachine({
-      disk,
-      screen: this.#view.screen,
-      state: await state.arrayBuffer(),
-      isStarted: true,
+    let fits = image.size === size
+    disk.on('error', ({ operation }) => {
+      fits &&= operation !== 'restore'
     })
-    await new Promise<void>((resolve) => emulator.add_listener('emulator-started', resolve))
+    const emulator = await makeMachine({ disk, screen: this.#view.screen, isStarted: false })
+    await whenLoaded(emulator)
+    const saved = await state.arrayBuffer()
+    await emulator.restore_state(saved).catch(() => {
+      fits = false
+    })
+    if (!fits) {
+      await emulator.destroy()
+      await disk.close()
+      await place.provider.close()
+      await forgetMachine()
+      return false
+    }
+    watchDisk({ emulator, disk }, this.#view)
+    await emulator.run()
     this.#run({ emulator, disk }, place)
+    return true
   }
 
   async #boot(files: GuestFiles): Promise<void> {
@@ -71,19 +86,28 @@ export class Home {
     this.#view.showScreen('on')
     this.#view.say(MACHINE.booting)
     const emulator = await makeMachine({ disk, screen: this.#view.screen, files, isStarted: true })
+    watchDisk({ emulator, disk }, this.#view)
     if (files.kernel) {
       await said(emulator, BOOTED)
       this.#view.say(MACHINE.keeping)
-      const state = new Blob([await saveMachine(emulator, disk)])
-      const image = await imageOf(place.provider)
-      await keepMachine({ disk: { id: disk.id!, generation: disk.generation, size: disk.byteLength }, state, image })
+      await this.#keep({ emulator, disk }, place)
     }
     this.#run({ emulator, disk }, place)
   }
 
+  /** State, disk and what tells whether they fit are of one moment. */
+  async #keep({ emulator, disk }: Machine, { provider }: DiskPlace): Promise<void> {
+    let image: Blob
+    let generation: number
+    const state = await saveMachine(emulator, disk, async () => {
+      image = await imageOf(provider)
+      generation = disk.generation
+    })
+    const about = { id: disk.id!, generation: generation!, size: disk.byteLength }
+    await keepMachine({ disk: about, state: new Blob([state]), image: image! })
+  }
+
   #run(machine: Machine, { name }: DiskPlace): void {
-    machine.disk.stopOnError(machine.emulator)
-    machine.disk.on('error', ({ error }) => this.#view.say(notStarted(encodeError(error))))
     new RunningMachine(this.#panel, this.#view, machine, ready(name, machine.disk.byteLength))
   }
 

@@ -29,7 +29,7 @@ export async function keptMachine(): Promise<Omit<KeptMachine, 'version'> | unde
   const kept = await get<KeptMachine>(KEY).catch(() => undefined)
   if (!kept) return undefined
   if (kept.version !== MACHINE_VERSION) {
-    await del(KEY)
+    await forgetMachine()
     return undefined
   }
   try {
@@ -38,6 +38,11 @@ export async function keptMachine(): Promise<Omit<KeptMachine, 'version'> | unde
   } catch {
     return undefined // It is made anew by booting.
   }
+}
+
+/** One that does not go on is of no use. */
+export async function forgetMachine(): Promise<void> {
+  await del(KEY)
 }
 
 function pack(blob: Blob): Promise<Blob> {

@@ -26,10 +26,8 @@ const CHUNK_BYTES = 2 ** 20
 export interface MachineOptions {
   readonly disk: V86Disk
   readonly screen: HTMLElement
-  /** Absent where a machine arrives, or where a state is gone on with: what they held is in memory then. */
+  /** Absent where a machine arrives, or where a state is put back: what they held is in memory then. */
   readonly files?: GuestFiles
-  /** To go on with; made by `saveMachine`. */
-  readonly state?: ArrayBuffer
   readonly memoryBytes?: number
   readonly vgaMemoryBytes?: number
   /** Whether it runs at once. */
@@ -39,15 +37,7 @@ export interface MachineOptions {
 /** Makes a machine. The emulator is loaded for those who want one. */
 export async function makeMachine(options: MachineOptions): Promise<V86> {
   const { V86 } = await import('v86')
-  const {
-    disk,
-    screen,
-    files,
-    state,
-    memoryBytes = MEMORY_BYTES,
-    vgaMemoryBytes = VGA_MEMORY_BYTES,
-    isStarted,
-  } = options
+  const { disk, screen, files, memoryBytes = MEMORY_BYTES, vgaMemoryBytes = VGA_MEMORY_BYTES, isStarted } = options
   const kernel = files?.kernel
   return new V86({
     wasm_path: wasmUrl,
@@ -59,7 +49,6 @@ export async function makeMachine(options: MachineOptions): Promise<V86> {
     hda: disk.image,
     ...(files ? { bios: { buffer: files.bios }, vga_bios: { buffer: files.vgaBios } } : {}),
     ...(kernel ? { bzimage: { buffer: kernel.image }, initrd: { buffer: kernel.initrd }, cmdline: kernel.words } : {}),
-    ...(state ? { initial_state: { buffer: state } } : {}),
     autostart: isStarted,
   })
 }

@@ -105,6 +105,11 @@ export function notArrived({ code, message }: WireError): Statement {
   }
 }
 
+/** Its disk fails while it runs. */
+export function diskFailed({ code, message }: WireError): Statement {
+  return { tone: 'failed', sentence: `The machine stands still, since its disk failed: ${message}`, detail: code ?? '' }
+}
+
 /** It does not start. */
 export function notStarted({ code, message }: WireError): Statement {
   const detail = code === 'LOCKED' ? 'Another tab of this browser runs it; close that one.' : (code ?? '')

@@ -15,6 +15,7 @@ import { MachineView } from './machine-view.ts'
 import { meetAgain, meetingAfter } from './meet-again.ts'
 import { RunningMachine } from './running-machine.ts'
 import { MACHINE, notArrived } from './sentences.ts'
+import { watchDisk } from './watch-disk.ts'
 
 const HTML = `
   <div class="panel" data-part="settings" role="group" aria-label="The machine">
@@ -84,6 +85,7 @@ export class Visit {
             vgaMemoryBytes: affordable(vgaMemoryBytes, VGA_MEMORY_BYTES),
             isStarted: false,
           })
+          watchDisk({ emulator, disk }, this.#view)
           return emulator
         },
       })

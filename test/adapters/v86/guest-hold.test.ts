@@ -98,6 +98,27 @@ test('a machine that is handed over while it is saved runs at the other side', {
   expect(isCount([...here.said, ...moved.guest!.said])).toBe(true)
 })
 
+test('what is kept with a saved machine is of the same moment', { timeout: 60_000 }, async () => {
+  const here = await room.start()
+  here.disk.set(0, Uint8Array.of(7), () => {})
+  let running: Promise<void> | undefined
+  let kept: { generation: number; said: number } | undefined
+  const changed: number[] = []
+  here.disk.on('changed', ({ generation }) => changed.push(generation))
+  await saveMachine(here.emulator, here.disk, async () => {
+    running = here.emulator.run()
+    expect(await here.isCounting()).toBe(false)
+    expect(here.emulator.is_running()).toBe(false)
+    expect(here.disk.pendingBytes).toBe(0)
+    kept = { generation: here.disk.generation, said: here.said.length }
+  })
+  await running
+  expect(kept).toMatchObject({ generation: 1 })
+  await here.says(5)
+  here.disk.set(0, Uint8Array.of(8), () => {})
+  expect(changed).toEqual([2])
+})
+
 test('a guest whose disk fails at the hand-over stays stopped', { timeout: 60_000 }, async () => {
   const storage = new FlakyStorage(new MemoryStorage(2 ** 20))
   const here = await room.start(storage)
