@@ -129,6 +129,11 @@ export class ProtocolRW {
     }
   }
 
+  /** Nobody handles the requests of a device any more: those that come wait for who does next. */
+  unhandle(dev: number): void {
+    this.#handlers.delete(dev)
+  }
+
   /** The peer has said who it is. */
   prove(): void {
     this.#load.prove()

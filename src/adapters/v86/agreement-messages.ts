@@ -33,12 +33,12 @@ export function awaitMachine<Made>(
     void rw.ended.then((reason) =>
       reject(reason ?? new StorageError('PEER_LOST', 'The peer left before it offered a machine.')),
     )
-    let isOffered = false
     rw.handle(MACHINE_DEVICE, async (packet, id) => {
-      if (packet.kind !== 'event' || packet.type !== 'custom' || packet.customType !== OFFER || isOffered) {
+      if (packet.kind !== 'event' || packet.type !== 'custom' || packet.customType !== OFFER) {
         throw new StorageError('MALFORMED', `The peer sent a ${packet.kind} where it offers a machine.`)
       }
-      isOffered = true
+      // One machine at a time; another offer is for who waits next.
+      rw.unhandle(MACHINE_DEVICE)
       try {
         const made = await make(decodeDescription(packet.payload.slice()))
         await rw.respond(MACHINE_DEVICE, id, { kind: 'event-response' }, { urgent: true })
