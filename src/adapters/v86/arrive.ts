@@ -150,11 +150,16 @@ class ArrivingMachine {
     return receiveGroup({
       connection,
       reconnectMs,
-      create: (offer, index) => (index === 0 && offer.name === 'disk' ? place(offer) : this.#place(offer, index)),
+      create: (offer, index) => {
+        if (index > 0 || offer.name !== 'disk') return this.#place(offer, index)
+        if (offer.size === this.disk.byteLength) return place(offer)
+        throw new StorageError('SIZE_MISMATCH', 'The peer sends another disk than it offered.')
+      },
       journal: (offer, index) => (index === 0 ? diskJournal?.(offer) : undefined),
       messageHandler: async (message) => {
         const word = decodeWord(message)
         if (word !== 'restore' && word !== 'restore running') throw new StorageError('NOT_SUPPORTED')
+        if (this.#state === 'over') throw new StorageError('MALFORMED', 'The machine runs already, or never will.')
         if (word === 'restore running') this.#hold.runs = true
         await this.#restore()
       },
@@ -206,8 +211,9 @@ class ArrivingMachine {
 
   /** All parts are here, and equal to those of the source, which waits for this before it gives the machine away. */
   async #restore(): Promise<void> {
-    const image = new Uint8Array(this.#devices!.size)
-    this.#devices!.readAtSync(image, 0)
+    if (!this.#devices) throw new StorageError('MALFORMED', 'The peer restores a machine whose state it has not sent.')
+    const image = new Uint8Array(this.#devices.size)
+    this.#devices.readAtSync(image, 0)
     await restoreWithoutMemory(this.emulator, this.#cpu, pickUp(image))
     this.#isRestored = true
   }

@@ -67,21 +67,22 @@ export function takeApart(state: Uint8Array): SavedState {
   return { version, text, parts, tree }
 }
 
-/** As the emulator saved it. @throws StorageError `NOT_SUPPORTED` */
+/** As the emulator saved it: its parts one behind another, so that whoever wrote the text decides about no more than they are long. @throws StorageError `NOT_SUPPORTED` */
 export function putTogether({ version, text, parts }: Pick<SavedState, 'version' | 'text' | 'parts'>): Uint8Array {
   const { infos } = parse(text)
   if (infos.length !== parts.length) throw unknownFormat()
   const start = partsStart(text.length)
-  const end = infos.reduce((end, { offset, length }) => Math.max(end, start + ((offset + length + 3) & ~3)), start)
-  const state = new Uint8Array(end)
-  const header = new DataView(state.buffer)
-  for (const [index, value] of [MAGIC, version, end, text.length].entries()) header.setInt32(4 * index, value, true)
-  state.set(text, HEADER_BYTES)
-  for (const [index, part] of parts.entries()) {
-    const { offset, length } = infos[index]!
-    if (part.length !== length) throw unknownFormat()
-    state.set(part, start + offset)
+  let bytes = 0
+  for (const [index, { offset, length }] of infos.entries()) {
+    if (offset !== bytes || length !== parts[index]!.length) throw unknownFormat()
+    bytes = (offset + length + 3) & ~3
   }
+  const state = new Uint8Array(start + bytes)
+  const header = new DataView(state.buffer)
+  for (const [index, value] of [MAGIC, version, state.length, text.length].entries())
+    header.setInt32(4 * index, value, true)
+  state.set(text, HEADER_BYTES)
+  for (const [index, part] of parts.entries()) state.set(part, start + infos[index]!.offset)
   return state
 }
 

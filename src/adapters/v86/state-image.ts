@@ -44,10 +44,13 @@ export function pickUp(image: Uint8Array): Uint8Array {
   const words = new DataView(image.buffer, image.byteOffset, image.byteLength)
   const count = image.length < PAGE_BYTES ? 0 : words.getUint32(8, true)
   if (count < 1 || count > PARTS || words.getUint32(0, true) !== MAGIC) throw corrupt()
+  let bytes = 0
   const all = Array.from({ length: count }, (_, index) => {
     const at = 4 * (HEAD_WORDS + PLACE_WORDS * index)
     const [offset, length] = [words.getUint32(at, true), words.getUint32(at + 4, true)]
-    if (offset + length > image.length) throw corrupt()
+    bytes += length
+    // Parts that overlap would be more than was sent.
+    if (offset + length > image.length || bytes > image.length) throw corrupt()
     return image.subarray(offset, offset + length)
   })
   return putTogether({ version: words.getUint32(4, true), text: all[0]!, parts: all.slice(1) })

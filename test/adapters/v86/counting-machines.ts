@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import type { V86 } from 'v86'
-import { type Arrival, type ArriveOptions, arrive } from '../../../src/adapters/v86/arrive.ts'
+import { type Arrival, type ArriveOptions, arrive, type MachineOffer } from '../../../src/adapters/v86/arrive.ts'
 import { type Teleported, type TeleportOptions, teleport } from '../../../src/adapters/v86/teleport.ts'
 import { V86Disk } from '../../../src/adapters/v86/v86-disk.ts'
 import { type Connection, openConnection } from '../../../src/protocol/connection.ts'
@@ -66,6 +66,12 @@ export class MachineRoom {
     return { near, far, sever }
   }
 
+  /** One that takes another up. */
+  empty({ disk, memoryBytes, vgaMemoryBytes }: MachineOffer): CountingMachine {
+    const sizes = { memory_size: memoryBytes, vga_memory_size: vgaMemoryBytes }
+    return this.#add(new CountingMachine(disk, { ...sizes, autostart: false }))
+  }
+
   /** Begins to move a machine. */
   move(
     from: CountingMachine,
@@ -81,9 +87,8 @@ export class MachineRoom {
       connection: far,
       version: VERSION,
       place: ({ size }) => new MemoryStorage(size),
-      machine: ({ disk, memoryBytes, vgaMemoryBytes }) => {
-        const sizes = { memory_size: memoryBytes, vga_memory_size: vgaMemoryBytes }
-        move.guest = this.#add(new CountingMachine(disk, { ...sizes, autostart: false }))
+      machine: (offer) => {
+        move.guest = this.empty(offer)
         options.onMade?.(move.guest)
         return move.guest.emulator
       },
