@@ -7,7 +7,7 @@ import type { Connection } from '../../protocol/connection.ts'
 import { MemoryStorage } from '../../sources/memory.ts'
 import type { StorageProvider } from '../../storage/provider.ts'
 import { awaitMachine } from './agreement-messages.ts'
-import { checkAlike, checkStateSize, describe, type MachineDescription } from './description.ts'
+import { checkAlike, checkStateSize, checkVersion, describe, type MachineDescription } from './description.ts'
 import { GuestHold } from './guest-hold.ts'
 import { LARGEST_DISK_BYTES, LARGEST_MEMORY_BYTES } from './limits.ts'
 import { guestMemory, type V86Cpu, type V86Machine, whenLoaded } from './machine.ts'
@@ -32,7 +32,7 @@ export interface ArriveOptions {
   /** Of dialect `blockferry/1`; stays open. */
   connection: Connection
   /** As that of `teleport`. */
-  version?: string
+  version: string
   /** Makes the emulator, with the same devices as at the source and `autostart: false`; kernel and start files are not needed. What it throws refuses the machine. */
   machine: (offer: MachineOffer) => V86Machine | Promise<V86Machine>
   /** Makes the place of the disk, of exactly its size and reading as zero; what it throws refuses the machine. */
@@ -66,9 +66,10 @@ export interface Arrival {
 
 /**
  * Takes the machine that the peer teleports; resolves when both have agreed on it and its parts are on their way.
- * @throws StorageError `INCOMPATIBLE` for a machine that differs, what `machine` and `place` refuse with, `PEER_LOST`, `MALFORMED`, `LIMIT_EXCEEDED`
+ * @throws StorageError `INCOMPATIBLE` for a machine that differs, what `machine` and `place` refuse with, `PEER_LOST`, `MALFORMED`, `LIMIT_EXCEEDED`; InvalidArgumentError
  */
 export async function arrive(options: ArriveOptions): Promise<Arrival> {
+  checkVersion(options.version)
   const { machine, receiving } = await awaitMachine(options.connection, async (theirs) => {
     const machine = await ArrivingMachine.make(options, theirs)
     // Listens from here on; the answer lets the parts come.
@@ -131,7 +132,7 @@ class ArrivingMachine {
 
   /** @throws StorageError `INCOMPATIBLE` */
   static async make(options: ArriveOptions, theirs: MachineDescription): Promise<ArrivingMachine> {
-    const { version = '', machine, diskOptions } = options
+    const { version, machine, diskOptions } = options
     const { memoryBytes, vgaMemoryBytes, diskBytes } = theirs
     // Before anything is built.
     checkSizes(theirs, options)

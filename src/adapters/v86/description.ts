@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from '../../errors/invalid-argument-error.ts'
 import { StorageError } from '../../errors/storage-error.ts'
 import { DESCRIPTION_BYTES, STATE_BYTES } from './limits.ts'
 import { guestMemory, type V86Cpu } from './machine.ts'
@@ -65,6 +66,12 @@ export function decodeDescription(message: Uint8Array): MachineDescription {
     throw new StorageError('MALFORMED', 'The peer does not describe a machine.')
   }
   return { version, memoryBytes, vgaMemoryBytes, diskBytes, stateVersion, devices } as MachineDescription
+}
+
+/** Two sides that name nothing would agree on anything. @throws InvalidArgumentError */
+export function checkVersion(version: string): void {
+  if (typeof version !== 'string' || version === '')
+    throw new InvalidArgumentError('version', 'what both sides name alike', version)
 }
 
 /** Refuses a machine that is not like the other. @throws StorageError `INCOMPATIBLE` */

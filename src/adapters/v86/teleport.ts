@@ -8,7 +8,7 @@ import type { BlockStateReader, MigrationProgress } from '../../migration/progre
 import type { Connection } from '../../protocol/connection.ts'
 import type { StorageProvider } from '../../storage/provider.ts'
 import { offerMachine } from './agreement-messages.ts'
-import { describe } from './description.ts'
+import { checkVersion, describe } from './description.ts'
 import { GuestHold } from './guest-hold.ts'
 import { RUNS_MS } from './limits.ts'
 import { hardDisks, type V86Machine, whenLoaded } from './machine.ts'
@@ -35,8 +35,8 @@ export interface TeleportOptions
   disk: V86Disk
   /** Of dialect `blockferry/1`; stays open. */
   connection: Connection
-  /** Both sides must call the machine the same, such as the version of the emulator and whatever else must be equal. Default: nothing. */
-  version?: string
+  /** Both sides must call the machine the same: the version of the emulator, which it does not tell by itself, and whatever else must be equal. */
+  version: string
   /**
    * With `auto` or `post-copy` blocks of the disk may follow after the guest runs at the other side, which then needs this one until the last has come, and
    * {@link teleport} resolves then. Default: `pre-copy`.
@@ -76,10 +76,11 @@ export interface Teleported {
  *
  * Until it is given away any failure lets the guest go on here; from then on it never runs here again: `emulator.run` refuses. While it is stopped, `run` waits for
  * what becomes of it, as `saveMachine` does.
- * @throws StorageError `INCOMPATIBLE` for machines that differ, before anything moved; `NOT_SUPPORTED`, also for a machine with other disks; what a `DeviceGroup` throws. With `IN_DOUBT` the guest stays stopped.
+ * @throws StorageError `INCOMPATIBLE` for machines that differ, before anything moved; `NOT_SUPPORTED`, also for a machine with other disks; what a `DeviceGroup` throws; InvalidArgumentError. With `IN_DOUBT` the guest stays stopped.
  */
 export async function teleport(options: TeleportOptions): Promise<Teleported> {
-  const { emulator, disk, connection, version = '', clock = systemClock, onPhase, diskJournal, record } = options
+  const { emulator, disk, connection, version, clock = systemClock, onPhase, diskJournal, record } = options
+  checkVersion(version)
   const cpu = await whenLoaded(emulator)
   const disks = hardDisks(cpu)
   if (disks.length !== 1 || disks[0] !== disk) {

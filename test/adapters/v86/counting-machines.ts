@@ -11,7 +11,7 @@ import { memoryChannels } from '../../../src/transports/memory.ts'
 import { BARE_MEMORY_BYTES, bareMachine } from './bare-machine.ts'
 
 const wasmPath = join(dirname(createRequire(import.meta.url).resolve('v86')), 'v86.wasm')
-const DISK_BYTES = 2 ** 20
+export const DISK_BYTES = 2 ** 20
 const SIZES = { memory_size: BARE_MEMORY_BYTES, vga_memory_size: 2 ** 18 }
 
 /** Both applications call it so. */

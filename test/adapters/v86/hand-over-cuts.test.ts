@@ -27,6 +27,41 @@ async function expectGone(here: CountingMachine, { guest }: Move): Promise<void>
   expect(isCount([...here.said, ...guest!.said])).toBe(true)
 }
 
+describe('a machine whose link is cut while it is', { timeout: 60_000 }, () => {
+  test.each(['agreeing', 'moving', 'stopped', 'restoring', 'restored'] as const)(
+    '%s counts on where it was, and nowhere else, and can move after that',
+    async (when) => {
+      const here = await room.start()
+      const { near, far, sever } = await room.connect()
+      const lost = room.move(
+        here,
+        { near, far },
+        {
+          near: { onPhase: (phase) => phase === when && sever() },
+          onMade: ({ emulator }) => {
+            const restore = emulator.restore_state.bind(emulator)
+            emulator.restore_state = async (state) => {
+              if (when === 'restoring') sever()
+              await restore(state)
+              if (when === 'restored') sever()
+            }
+          },
+        },
+      )
+      await expect(lost.teleported).rejects.toMatchObject({ code: 'PEER_LOST' })
+      const code = expect.stringMatching(/PEER_LOST|IN_DOUBT/)
+      await expect(lost.arrival.then(({ running }) => running)).rejects.toMatchObject({ code })
+      await here.says(10)
+      expect(lost.guest?.said ?? []).toEqual([])
+      const moved = room.move(here, await room.connect())
+      expect((await moved.teleported).acknowledged).toBe(true)
+      await (await moved.arrival).running
+      await expectGone(here, moved)
+      expect(lost.guest?.said ?? []).toEqual([])
+    },
+  )
+})
+
 describe('a machine that was given away when the link was cut', { timeout: 60_000 }, () => {
   test('runs nowhere before the two have talked again, then there, and once', async () => {
     const here = await room.start()

@@ -10,12 +10,11 @@ import { GROUP_DEVICE } from '../../../src/devices/group-messages.ts'
 import { createDirtyTracker } from '../../../src/modules/dirty-tracker.ts'
 import type { Connection } from '../../../src/protocol/connection.ts'
 import { MemoryStorage } from '../../../src/sources/memory.ts'
-import { type CountingMachine, MachineRoom, VERSION } from './counting-machines.ts'
+import { type CountingMachine, DISK_BYTES, MachineRoom, VERSION } from './counting-machines.ts'
 
 const room = new MachineRoom()
 afterEach(() => room.end())
 
-const DISK_BYTES = 2 ** 20
 const text = (word: string) => new TextEncoder().encode(word)
 
 async function about({ emulator }: CountingMachine): Promise<MachineDescription> {

@@ -61,6 +61,7 @@ function move(
   const move: { -readonly [Key in keyof Move]?: Move[Key] } = {}
   move.arrival = arrive({
     connection: far,
+    version: 'guest',
     place: ({ size }) => {
       move.place = new MemoryStorage(size)
       return move.place
@@ -73,7 +74,8 @@ function move(
     },
     ...options.far,
   })
-  move.teleported = teleport({ emulator: from.emulator, disk: from.disk, connection: near, ...options.near })
+  const { emulator, disk } = from
+  move.teleported = teleport({ emulator, disk, connection: near, version: 'guest', ...options.near })
   for (const side of [move.arrival, move.teleported]) side.catch(() => {})
   return move as Move
 }

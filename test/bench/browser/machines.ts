@@ -23,19 +23,27 @@ export interface MoveTimes {
   readonly tookMs?: number
 }
 
+const VERSION = 'benchmark'
 const VGA_MEMORY_BYTES = 2 ** 21
 const wasmUrl = new URL('../../../node_modules/v86/build/v86.wasm', import.meta.url).href
 const DISK_NAME = 'benchmark-guest'
 const now = () => performance.timeOrigin + performance.now()
 
-let machine: { emulator: V86; disk: V86Disk | undefined; isBare: boolean; said: string } | undefined
+let machine: { emulator: V86; disk: V86Disk | undefined; isBare: boolean; said: string; written: number } | undefined
 let peer: RTCPeerConnection | undefined
 let moving: Promise<MoveTimes> = Promise.resolve({})
 let phase: TeleportPhase | undefined
 
 function keep(emulator: V86, disk: V86Disk | undefined, isBare: boolean): void {
-  const made = { emulator, disk, isBare, said: '' }
+  const made = { emulator, disk, isBare, said: '', written: 0 }
   machine = made
+  if (disk) {
+    const set = disk.set.bind(disk)
+    disk.set = (start, data, taken) => {
+      made.written += data.length
+      set(start, data, taken)
+    }
+  }
   emulator.add_listener('serial0-output-byte', (byte) => {
     // The one that counts says thousands.
     made.said = (made.said + String.fromCharCode(byte)).slice(-10_000)
@@ -133,6 +141,15 @@ async function machineCounts(bytes: number): Promise<number> {
   return performance.now() - startedAt
 }
 
+/** Bytes that the guest writes to its disk in a second, over so many milliseconds. */
+async function machineWrites(ms: number): Promise<number> {
+  const made = machine!
+  const before = made.written
+  const startedAt = performance.now()
+  await new Promise((resolve) => setTimeout(resolve, ms))
+  return ((made.written - before) / (performance.now() - startedAt)) * 1000
+}
+
 /** How far the machine is on its way from here. */
 function machinePhase(): TeleportPhase | undefined {
   return phase
@@ -184,6 +201,7 @@ async function leave(object: RTCDataChannel): Promise<MoveTimes> {
     emulator,
     disk: disk!,
     connection,
+    version: VERSION,
     maxPauseMs: 10_000,
     onPhase: (next) => {
       phase = next
@@ -202,6 +220,7 @@ async function take(object: RTCDataChannel, kind: DiskKind): Promise<MoveTimes> 
   const { V86 } = await import('v86')
   const { running } = await arrive({
     connection,
+    version: VERSION,
     place: ({ size }) => freshDisk(kind, size),
     machine: ({ disk, memoryBytes, vgaMemoryBytes }) => {
       const isBare = memoryBytes === BARE_MEMORY_BYTES
@@ -243,6 +262,7 @@ const machines = {
   machineType,
   machineTakes,
   machineCounts,
+  machineWrites,
   machinePhase,
   machineOffer,
   machineAnswer,
