@@ -6,11 +6,25 @@ import type {} from './browser/machines.ts'
 import { inChromium } from './in-chromium.ts'
 import { median, spread } from './measure.ts'
 
-/** Writes a MiB a second to its file system, in four parts. */
-const WRITING = 'while :; do dd if=/dev/zero of=/mnt/written bs=64k count=4 2>/dev/null; sync; usleep 250000; done &\n'
+/**
+ * Writes a MiB a second to its file system, in four parts: what nobody can foretell, and something else each time. A part and the rest that follows begin
+ * together, so that a slow disk does not make it write less.
+ */
+const WRITING =
+  'head -c 4194304 /dev/urandom > /any; i=0; while :; do i=$((i+1)); ' +
+  '(dd if=/any of=/mnt/written bs=64k count=4 skip=$((i*7%60)) seek=$((i*4%256)) conv=notrunc 2>/dev/null; sync) & ' +
+  'usleep 250000; wait; done &\n'
 
-/** Adds to a number in the guest's shell. */
-const LOOP = 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; echo end-of-"loop"\n'
+/** Bytes a second of a guest that is to write a MiB: the file system's own come on top. */
+const WRITTEN = { least: 2 ** 19, most: 2 ** 22 }
+
+/** Adds to a number in the guest's shell, and says by the guest's clock when it began and ended. */
+const LOOP =
+  'read b x < /proc/uptime; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; read e x < /proc/uptime; echo "took $b $e" end-of-"loop"\n'
+
+/** Runs of the loop on the way that count, and moves that are made for them at most. */
+const SAMPLES = 5
+const MOST_MOVES = 15
 
 /** Where a page finds a guest that has started; undefined for a machine that only counts. */
 async function guestUrl(toy: boolean): Promise<string | undefined> {
@@ -44,7 +58,7 @@ async function teleports(pages: Page[], { toy, writes }: { toy: boolean; writes:
   const url = await guestUrl(toy)
   let [from, to] = pages as [Page, Page]
   await from.evaluate((url) => window.machines.machineStart(url, 'opfs'), url)
-  if (writes && !toy) await from.evaluate((text) => window.machines.machineType(text), WRITING)
+  const rate = writes && !toy ? await startWriting(from) : undefined
   const pauses: number[] = []
   const clocks: number[] = []
   const whole: number[] = []
@@ -65,9 +79,31 @@ async function teleports(pages: Page[], { toy, writes }: { toy: boolean; writes:
     runs: pauses.length,
     spread: spread(pauses),
     note:
+      (rate === undefined ? '' : `the guest writes ${(rate / 2 ** 20).toFixed(2)} MiB/s; `) +
       `two Chromiums over WebRTC, 128 MiB of memory, 64 MiB ext4 in OPFS; the longest ${Math.max(...pauses).toFixed(0)} ms, ` +
       `by the clock of the machine ${median(clocks).toFixed(0)} ms; a whole move takes ${(median(whole) / 1000).toFixed(1)} s`,
   }
+}
+
+/** Has the guest write; resolves with how many bytes reach its disk in a second. */
+async function startWriting(page: Page): Promise<number> {
+  await page.evaluate((text) => window.machines.machineType(text), WRITING)
+  // Until it has made up what it writes.
+  while ((await page.evaluate(() => window.machines.machineWrites(1000))) === 0);
+  const rate = await page.evaluate(() => window.machines.machineWrites(5000))
+  if (rate < WRITTEN.least || rate > WRITTEN.most) {
+    throw new Error(`the guest was to write about 1 MiB/s and writes ${(rate / 2 ** 20).toFixed(2)}`)
+  }
+  return rate
+}
+
+/** Milliseconds that a fixed loop takes, by the clock of the guest; of a machine that only counts, by that of its page. */
+async function loop(page: Page, toy: boolean): Promise<number> {
+  if (toy) return page.evaluate(() => window.machines.machineCounts(5))
+  const said = await page.evaluate(([text, end]) => window.machines.machineType(text!, end!), [LOOP, 'end-of-loop'])
+  const [, began, ended] = /took ([\d.]+) ([\d.]+) end-of-loop/.exec(said) ?? []
+  if (ended === undefined) throw new Error(`the guest did not tell the time, but: ${said}`)
+  return (Number(ended) - Number(began)) * 1000
 }
 
 /** How much longer a fixed loop in the guest takes while its machine is on its way, in percent; runs that were still going when it was stopped do not count. */
@@ -75,27 +111,23 @@ async function slowdown(pages: Page[], toy: boolean): Promise<BenchmarkResult> {
   const url = await guestUrl(toy)
   let [from, to] = pages as [Page, Page]
   await from.evaluate((url) => window.machines.machineStart(url, 'opfs'), url)
-  const loop = async () => {
-    if (toy) return from.evaluate(() => window.machines.machineCounts(100))
-    return from.evaluate(([text, end]) => window.machines.machineTakes(text!, end!), [LOOP, 'end-of-loop'])
-  }
   const alone: number[] = []
   const moving: number[] = []
-  for (let run = 0; run < (toy ? 1 : 5); run++) {
-    alone.push(await loop())
+  for (let moves = 0; moving.length < (toy ? 1 : SAMPLES); moves++) {
+    if (moves === MOST_MOVES) throw new Error(`of ${moves} moves ${moving.length} took longer than the loop`)
+    alone.push(await loop(from, toy))
     const moved = move(from, to)
     await from.waitForFunction(() => window.machines.machinePhase() === 'moving')
-    let isOver = false
-    const over = moved.then(() => {
-      isOver = true
-    })
-    const timed = loop().catch(() => undefined)
-    const took = await Promise.race([timed, over.then(() => undefined)])
-    if (took !== undefined && !isOver) moving.push(took)
+    const page = from
+    const timed = loop(page, toy).then(async (took) =>
+      (await page.evaluate(() => window.machines.machinePhase())) === 'moving' ? took : undefined,
+    )
+    // A loop that the stop has cut never ends here.
+    const took = await Promise.race([timed.catch(() => undefined), moved.then(() => undefined)])
+    if (took !== undefined) moving.push(took)
     await moved
     ;[from, to] = [to, from]
   }
-  if (moving.length === 0) moving.push(...alone)
   const value = Math.max(0, (median(moving) / median(alone) - 1) * 100)
   return {
     value,
@@ -104,7 +136,7 @@ async function slowdown(pages: Page[], toy: boolean): Promise<BenchmarkResult> {
     ratio: null,
     runs: moving.length,
     spread: spread(moving),
-    note: `a loop of the guest's shell: alone ${median(alone).toFixed(0)} ms, on its way to another Chromium ${median(moving).toFixed(0)} ms`,
+    note: `a loop of the guest's shell by the guest's clock: alone ${median(alone).toFixed(0)} ms, on its way to another Chromium ${median(moving).toFixed(0)} ms`,
   }
 }
 
