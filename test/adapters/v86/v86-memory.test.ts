@@ -1,7 +1,9 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { V86Memory } from '../../../src/adapters/v86/v86-memory.ts'
 import { seededRandom } from '../../../src/async/random.ts'
 import type { Bitfield } from '../../../src/bitfield/bitfield.ts'
+import { clipLength } from '../../../src/storage/range.ts'
+import { type TrackedDisk, trackingProviderConformance } from '../../conformance/tracking-provider.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 import { fakeCpu } from './fake-cpu.ts'
 
@@ -22,6 +24,62 @@ function blocks(field: Bitfield): number[] {
   field.free()
   return found
 }
+
+/** Of the contract of a tracking provider: what a guest's memory is not asked for. */
+const NOT_ASKED = [
+  // Nothing writes to the memory of a guest that is about to leave but the guest.
+  'marks nothing for a write through the remote face',
+  // A guest is stopped, not held back.
+  'holds writers back while locked, and lets them go on',
+  // The memory is the emulator's.
+  'says that it is closed',
+]
+
+/** A guest writes to its memory, and what takes the dirty pages looks for them first. */
+function tracked(size: number): TrackedDisk {
+  const { provider, memory, guest } = rig(Math.ceil(size / PAGE))
+  guest.isRunning = true
+  const clip = (length: number, offset: number) => clipLength(size, offset, length)
+  const local = {
+    size,
+    readAt: async (target: Uint8Array, offset: number) => {
+      target.set(memory().subarray(offset, offset + clip(target.length, offset)))
+      return clip(target.length, offset)
+    },
+    writeAt: async (data: Uint8Array, offset: number) => {
+      const length = clip(data.length, offset)
+      memory().set(data.subarray(0, length), offset)
+      return length
+    },
+    flush: async () => {},
+    close: async () => {},
+    cancelWrites: () => {},
+  }
+  const looking = new Proxy(provider, {
+    get: (_, name) => {
+      if (name === 'size') return size
+      if (name === 'readAt')
+        return async (target: Uint8Array, offset: number) =>
+          provider.readAt(target.subarray(0, clip(target.length, offset)), offset)
+      if (name === 'sync')
+        return () => {
+          // Its clock stands still, so it looks at all in one turn.
+          void provider.scan()
+          return provider.sync()
+        }
+      if (name === 'dirtyBlocks' || name === 'isDirty') void provider.scan()
+      const value: unknown = Reflect.get(provider, name)
+      return typeof value === 'function' ? value.bind(provider) : value
+    },
+  })
+  return { local, remote: looking }
+}
+
+describe('as a tracking provider', () => {
+  const cases = trackingProviderConformance({ create: async (size) => tracked(size) })
+  for (const name of NOT_ASKED) expect(cases.map(({ name }) => name)).toContain(name)
+  for (const { name, run } of cases) if (!NOT_ASKED.includes(name)) test(name, run)
+})
 
 test('finds what the guest has written since a page was read, and nothing else', async () => {
   const { provider, memory, guest } = rig()
