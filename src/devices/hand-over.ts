@@ -1,4 +1,4 @@
-import { StorageError } from '../errors/storage-error.ts'
+import { errorCode, StorageError } from '../errors/storage-error.ts'
 import {
   acknowledge,
   begin,
@@ -17,6 +17,7 @@ import type { BeginResponse } from '../protocol/packets/begin.ts'
 import { sameProof } from '../protocol/secret-proof.ts'
 import { digestText } from '../storage/hash-tree.ts'
 import { type DiskJournal, idBytes } from './disk-journal.ts'
+import type { SentDisk } from './send-options.ts'
 
 /** The disk that is handed over, and who speaks for it. */
 export interface HandOverParts {
@@ -65,6 +66,8 @@ export class HandOver {
   doubt: unknown
   /** The destination has said that it owns the disk. */
   isCommitted = false
+  /** Why it has not said so, or not that it needs nothing more. */
+  reason: unknown
 
   constructor(parts: HandOverParts) {
     this.#parts = parts
@@ -74,6 +77,12 @@ export class HandOver {
   /** Whether the destination has said that the disk is its own and that it needs nothing more. */
   get isAcknowledged(): boolean {
     return this.#ownership.state === 'gone'
+  }
+
+  /** How it has ended, for whoever sent the disk. */
+  get outcome(): Pick<SentDisk, 'acknowledged' | 'reason'> {
+    const { reason, isAcknowledged } = this
+    return isAcknowledged || reason === undefined ? { acknowledged: isAcknowledged } : { acknowledged: false, reason }
   }
 
   get isReleased(): boolean {
@@ -121,7 +130,7 @@ export class HandOver {
     }
     await this.#release(journal, root)
     // What goes wrong from here on is told by `isCommitted`; it is asked again over the next connection.
-    if (this.doubt === undefined) await this.commit().catch(() => {})
+    if (this.doubt === undefined) await this.commit().catch(this.#unheard)
     return { released: true }
   }
 
@@ -131,10 +140,19 @@ export class HandOver {
     this.isCommitted = true
   }
 
-  /** All blocks have moved. */
+  /** All blocks have moved. A peer that is lost now is asked again over the next connection. @throws StorageError `VERIFY_FAILED` */
   async complete(root: Uint8Array | undefined): Promise<void> {
-    await this.requests.complete(root)
-    await this.acknowledged()
+    try {
+      await this.requests.complete(root)
+      await this.acknowledged()
+    } catch (error) {
+      if (errorCode(error) === 'VERIFY_FAILED') throw error
+      this.#unheard(error)
+    }
+  }
+
+  readonly #unheard = (error: unknown): void => {
+    this.reason = error
   }
 
   /** The destination needs this side no more. Both copies are equal now: what is known of this one is worth keeping, for when the disk comes back. */

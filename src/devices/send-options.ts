@@ -27,4 +27,6 @@ export interface SentDisk extends LiveMigrationResult {
    * is never written again, and over the next connection the other side is asked.
    */
   readonly acknowledged: boolean
+  /** Of a disk that is not acknowledged: what kept the other side from saying so. */
+  readonly reason?: unknown
 }

@@ -163,11 +163,11 @@ export class SendingDisk {
         await handOver.commit()
         if (start.isIncomplete) return this.#sendRest(run)
         await handOver.acknowledged()
-        return this.#nothingSent()
+        return this.#nothingSent(handOver)
       case 'destination-owns':
         if (start.isIncomplete) return this.#sendRest(run)
         await handOver.acknowledged()
-        return this.#nothingSent()
+        return this.#nothingSent(handOver)
       case 'source-owns':
         return this.#move(run)
     }
@@ -245,20 +245,11 @@ export class SendingDisk {
     if (handOver.doubt !== undefined) throw handOver.doubt
     if (live.missingBlocks === 0) {
       if (handOver.isCommitted) await handOver.acknowledged()
-      return { ...live, root, acknowledged: handOver.isAcknowledged }
+      return { ...live, root, ...handOver.outcome }
     }
     const whole = await this.#wholeRoot()
-    await this.#complete(handOver, whole)
-    return { ...live, root: whole, acknowledged: handOver.isAcknowledged }
-  }
-
-  /** A peer that is lost now is asked again over the next connection. */
-  async #complete(handOver: HandOver, root: Uint8Array | undefined): Promise<void> {
-    try {
-      await handOver.complete(root)
-    } catch (error) {
-      if (errorCode(error) === 'VERIFY_FAILED') throw error
-    }
+    await handOver.complete(whole)
+    return { ...live, root: whole, ...handOver.outcome }
   }
 
   /** The root as of the hand-over, blocks included that were not sent since the destination has written them. */
@@ -293,8 +284,8 @@ export class SendingDisk {
       const how = { ...(signal ? { signal } : {}), ...(clock ? { clock } : {}) }
       await moveRest({ source: this.#source, destination: face, order, ...how })
     }
-    await this.#complete(handOver, await this.#wholeRoot())
-    return this.#nothingSent()
+    await handOver.complete(await this.#wholeRoot())
+    return this.#nothingSent(handOver)
   }
 
   /** The destination has nothing: what was sent before went elsewhere. A first time, the caller's order says what is to be sent. */
@@ -374,7 +365,7 @@ export class SendingDisk {
   }
 
   /** The disk had been moved before; only the last word was missing, or blocks of it. */
-  #nothingSent(): SentDisk {
+  #nothingSent(handOver: HandOver): SentDisk {
     const zero = { rounds: 0, blocksMoved: 0, bytesMoved: 0, blocksDirtied: 0, blocksRepaired: 0 }
     const { root } = this.#journal.ownership!
     return {
@@ -384,7 +375,7 @@ export class SendingDisk {
       durationMs: 0,
       missingBlocks: 0,
       root: root === undefined ? undefined : this.#journal.digests.root(),
-      acknowledged: this.isAcknowledged,
+      ...handOver.outcome,
     }
   }
 }

@@ -136,7 +136,7 @@ describe('a record that cannot be stored', () => {
 
   test('at the destination, of the last word, is said again', async () => {
     const { local, received, first, again } = await move({ destination: [3] })
-    expect(first).toMatchObject({ acknowledged: false })
+    expect(first).toMatchObject({ acknowledged: false, reason: { code: 'WRITE_FAILED' } })
     expect(local.state).toBe('locked')
     expect(received.disk.state).toBe('locked')
     expect(await again()).toMatchObject({ acknowledged: true })

@@ -55,7 +55,7 @@ async function pushUntilDone(
           await partForGood(connection)
           return sent
         }
-        failure = new StorageError('PEER_LOST', 'the link was lost behind the last word')
+        failure = new StorageError('PEER_LOST', 'the link was lost behind the last word', { cause: sent.reason })
       } catch (error) {
         failure = error
       }

@@ -114,7 +114,7 @@ class PulledOnce {
     try {
       const sent = await this.#source.send(connection, signal)
       if (sent.acknowledged || connection.dialect === 'silo') this.#sent = sent
-      else failure = new StorageError('PEER_LOST', 'the link was lost behind the last word')
+      else failure = new StorageError('PEER_LOST', 'the link was lost behind the last word', { cause: sent.reason })
     } catch (error) {
       failure = signal.aborted ? new StorageError('ABORTED', 'the source was interrupted') : error
     }

@@ -22,8 +22,8 @@ export const handOverMutants: readonly Mutant[] = [
   {
     name: 'unlock-after-failed-commit',
     file: HAND_OVER,
-    find: 'if (this.doubt === undefined) await this.commit().catch(() => {})',
-    replace: 'if (this.doubt === undefined) await this.commit()',
+    find: 'await this.commit().catch(this.#unheard)',
+    replace: 'await this.commit()',
     reason: 'A last word without an answer is taken for a failure, and the source runs on.',
   },
   {
@@ -36,8 +36,8 @@ export const handOverMutants: readonly Mutant[] = [
   {
     name: 'acknowledged-without-an-answer',
     file: HAND_OVER,
-    find: '    await this.requests.complete(root)\n    await this.acknowledged()',
-    replace: '    await this.requests.complete(root).catch(() => {})\n    await this.acknowledged()',
+    find: '      await this.requests.complete(root)\n      await this.acknowledged()',
+    replace: '      await this.requests.complete(root).catch(() => {})\n      await this.acknowledged()',
     reason: 'The source leaves although nobody said that it may.',
   },
   {
