@@ -5,7 +5,8 @@ import { connectPeers } from '../../../src/transports/pairing/connect-peers.ts'
 import { createInvitation } from '../../../src/transports/pairing/invitation.ts'
 import { interceptPeers, PeerConnection } from '../../support/peers.ts'
 import { takeRendezvousOf } from './meddler.ts'
-import { type Demo, startDemo, text } from './visitor.ts'
+import { readQr } from './qr-reading.ts'
+import { type Demo, PATIENCE_MS, startDemo, text } from './visitor.ts'
 
 /** A second browser has a profile of its own, as on another machine: it shares nothing with the first but the network. */
 let here: Demo
@@ -58,7 +59,7 @@ const share = (page: Page, least: number) =>
     .poll(async () => Number.parseInt(await text(page, '[data-travel=share]'), 10), { timeout: 20_000 })
     .toBeGreaterThan(least * 100)
 
-/** Fills a disk and returns the link that is shown for it. */
+/** Fills a disk and returns the link that is shown for it, as a text and as a code. */
 async function offer(page: Page, choices: Readonly<Record<string, string>> = {}): Promise<string> {
   await page.getByRole('button', { name: 'Offer a disk' }).click()
   for (const [label, choice] of Object.entries({ Size: '16 MiB', 'Program writes': '64 KiB/s', ...choices })) {
@@ -69,8 +70,11 @@ async function offer(page: Page, choices: Readonly<Record<string, string>> = {})
 }
 
 async function linkOf(page: Page): Promise<string> {
+  const link = () => page.getByLabel(/^Link/).inputValue()
   await page.getByRole('img', { name: 'QR code of the link' }).waitFor()
-  return page.getByLabel(/^Link/).inputValue()
+  // Both are shown anew when the server has said how others reach it.
+  await expect.poll(async () => (await readQr(page)) === (await link()), { timeout: PATIENCE_MS }).toBe(true)
+  return link()
 }
 
 async function fetchDisk(
