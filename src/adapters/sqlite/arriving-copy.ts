@@ -13,8 +13,12 @@ export class ArrivingCopy extends StorageWrapper {
   #unflushed = 0
   writeAtSync?: (data: Uint8Array, offset: number) => number
 
-  constructor(inner: StorageProvider) {
+  readonly #turn: () => Promise<void>
+
+  /** @param turn resolves when a write may go that can wait; default: at once */
+  constructor(inner: StorageProvider, turn: () => Promise<void> = async () => {}) {
     super(inner)
+    this.#turn = turn
     // The inner disk would tell of what is on it at the front.
     delete this.extents
     const { readAtSync, writeAtSync } = inner
@@ -33,6 +37,7 @@ export class ArrivingCopy extends StorageWrapper {
   }
 
   override async writeAt(data: Uint8Array, offset: number, options?: IoOptions): Promise<number> {
+    await this.#turn()
     const kept = this.#keep(data, offset)
     const written = kept < data.length ? await this.inner.writeAt(data.subarray(kept), offset + kept, options) : 0
     if (this.#isFlushDue(written)) await this.inner.flush()

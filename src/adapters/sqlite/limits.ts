@@ -37,5 +37,11 @@ export const FLUSH_BYTES = 2 * MiB
 /** Bytes of one read and write of a swap: a transaction of IndexedDB that writes waits for all reads before it. */
 export const SWAP_RUN_BYTES = 512 * KiB
 
+/**
+ * Milliseconds that a run of a swap waits for statements under way before it goes, longer than most: they share IndexedDB, one run at a time is little to wait for, and a
+ * database that is asked all the time moves all the same.
+ */
+export const GIVE_WAY_MS = 100
+
 /** Reads of a swap under way: more only queue in front of the queries. */
 export const SWAP_CONCURRENCY = 1

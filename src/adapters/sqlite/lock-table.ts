@@ -60,6 +60,9 @@ export class LockTable {
   /** A pause has begun: nobody writes. */
   #isQuiet = false
   readonly #idle = new Set<() => void>()
+  readonly #calm = new Set<() => void>()
+  /** That was waited for in vain, and has not been since. */
+  #isNeverCalm = false
   #isShared = false
   #probe: Promise<void> | undefined
   #turnAt = 0
@@ -111,6 +114,10 @@ export class LockTable {
     if (level >= holder.level) return
     holder.level = level
     if (level === LOCK.none) this.#holders.delete(holder)
+    if (this.#holders.size === 0) {
+      this.#isNeverCalm = false
+      for (const isCalm of this.#calm) isCalm()
+    }
     if (this.#writer === holder) {
       this.#writer = undefined
       if (this.#isBlocked) this.#claimant = holder
@@ -155,6 +162,17 @@ export class LockTable {
   share(isShared: boolean): void {
     this.#isShared = isShared
     this.#turnAt = this.#clock.now()
+  }
+
+  /** Resolves when no statement is under way, or after so many milliseconds: then at once until there was such a moment, so that an open transaction is waited for once. */
+  async calm(withinMs: number): Promise<void> {
+    if (this.#holders.size === 0 || this.#isNeverCalm) return
+    const over = new AbortController()
+    const isCalm = () => over.abort()
+    this.#calm.add(isCalm)
+    await this.#clock.sleep(withinMs, over.signal).catch(() => {}) // It is calm.
+    this.#calm.delete(isCalm)
+    this.#isNeverCalm = this.#holders.size > 0 && !over.signal.aborted
   }
 
   /** Whether nothing but SQLite has run for a while; if so, others run now. */

@@ -7,7 +7,7 @@ import { ArrivingCopy } from './arriving-copy.ts'
 import { EMPTY_HEAD } from './head.ts'
 import { prepareSlots } from './head-slots.ts'
 import { LentDatabase, type MovingDatabase } from './lent-database.ts'
-import { SWAP_CONCURRENCY, SWAP_RUN_BYTES } from './limits.ts'
+import { GIVE_WAY_MS, SWAP_CONCURRENCY, SWAP_RUN_BYTES } from './limits.ts'
 import { moved } from './moved.ts'
 import type { SqliteDisk } from './sqlite-disk.ts'
 
@@ -76,7 +76,7 @@ export async function swap(
         return lent.lock()
       },
       unlockerHandler: () => lent.unlock(),
-      destination: new ArrivingCopy(destination),
+      destination: new ArrivingCopy(destination, () => disk.locks.calm(GIVE_WAY_MS)),
       handOverFlushes: true,
       handOver: async () => {
         // One flush for all that has come and for what is said of it.
