@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
+import { DeviceGroup } from '../../src/devices/device-group.ts'
 import { receiveDisk } from '../../src/devices/receive-disk.ts'
+import { receiveGroup } from '../../src/devices/receive-group.ts'
 import { SendingDisk } from '../../src/devices/sending-disk.ts'
 import { PAUSE_GRACE_MS } from '../../src/migration/limits.ts'
 import { createDirtyTracker } from '../../src/modules/dirty-tracker.ts'
@@ -73,15 +75,17 @@ async function moving(hanging: 'write' | 'flush') {
     sent.catch((error: unknown) => near.close(error))
     return { sent, near, far }
   }
-  /** Lets everything happen that can without time, until it is so. */
-  const until = async (isSo: () => boolean) => {
-    for (let turn = 0; !isSo(); turn++) {
-      expect(turn).toBeLessThan(1000)
-      await new Promise((resolve) => setImmediate(resolve))
-      await clock.advance(0)
-    }
-  }
+  const until = (isSo: () => boolean) => turnsUntil(clock, isSo)
   return { clock, local, place, send, until }
+}
+
+/** Lets everything happen that can without time, until it is so. */
+async function turnsUntil(clock: VirtualClock, isSo: () => boolean): Promise<void> {
+  for (let turn = 0; !isSo(); turn++) {
+    expect(turn).toBeLessThan(1000)
+    await new Promise((resolve) => setImmediate(resolve))
+    await clock.advance(0)
+  }
 }
 
 function asynchronous(inner: MemoryStorage): StorageProvider {
@@ -150,4 +154,39 @@ test.each(['write', 'flush'] as const)('an abort lets the writer go on at once t
   expect(local.state).toBe('open')
   expect(failure).toMatchObject({ code: 'ABORTED' })
   expect(received.disk.state).toBe('locked')
+})
+
+test.each(['write', 'flush'] as const)('nor do disks that move together wait for a %s of one of them', async (call) => {
+  const clock = new VirtualClock({ automatic: false })
+  const { a, b } = memoryChannels({ clock })
+  const opening = openConnection([a], { role: 'dialer', clock })
+  const far = await openConnection([b], { role: 'listener', clock })
+  const near = await opening
+  const trackers = [0, 1].map(() => createDirtyTracker(new MemoryStorage(SIZE), BLOCK))
+  const disks = trackers.map(({ remote }, index) => ({ name: `disk ${index}`, source: remote }))
+  const group = await DeviceGroup.open({ disks })
+  const isLocked = () => trackers.every(({ local }) => local.state !== 'open')
+  let writes = 1
+  let failure: unknown
+  const progressHandler = () => {
+    if (writes-- > 0) void trackers[1]!.local.writeAt(new Uint8Array(BLOCK).fill(7), 0)
+  }
+  const options = { connection: near, clock, maxPauseMs: MAX_PAUSE_MS, progressIntervalMs: 0, progressHandler }
+  group.send(options).catch((error: unknown) => {
+    failure = error
+    near.rw.abort(error)
+  })
+  const places = [0, 1].map(
+    (index) =>
+      new HangingDisk(asynchronous(new MemoryStorage(SIZE)), (what) => what === call && index === 1 && isLocked()),
+  )
+  const received = receiveGroup({ connection: far, create: (_offer, index) => places[index]! })
+  await turnsUntil(clock, isLocked)
+  await received
+  await clock.advance(MAX_PAUSE_MS + PAUSE_GRACE_MS - 1)
+  expect(isLocked()).toBe(true)
+  await clock.advance(1)
+  await turnsUntil(clock, () => failure !== undefined)
+  expect(failure).toMatchObject({ code: 'DID_NOT_CONVERGE' })
+  for (const { local } of trackers) expect(local.state).toBe('open')
 })
