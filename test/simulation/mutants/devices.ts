@@ -346,12 +346,4 @@ export const devicesMutants: readonly Mutant[] = [
     killedBy: 'test/devices/patches.test.ts',
     reason: 'A patch is put on what it was not made for.',
   },
-  {
-    name: 'damaged-patch-is-not-sent-whole',
-    file: 'src/devices/patching-destination.ts',
-    find: "      if (errorCode(error) !== 'DAMAGED') throw error\n      await this.#whole(blocks)",
-    replace: '      throw error',
-    killedBy: 'test/devices/patches.test.ts',
-    reason: 'QEMU, XBZRLE: what cannot be patched over there is an error, and not sent whole.',
-  },
 ]
