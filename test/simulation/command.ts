@@ -22,7 +22,7 @@ export interface SimulationReport {
   readonly runs: number
   readonly steps: number
   readonly virtualMs: number
-  /** One number over everything that happened in all runs. */
+  /** One number over everything that happened in all runs; the sum of those of single runs, so that ranges of seeds add up. */
   readonly trace: number
   /** Runs in which each fault happened, and runs of each scenario. */
   readonly faults: Readonly<Record<string, number>>
@@ -47,7 +47,7 @@ export async function simulateSeeds(options: SimulationOptions, host: Host): Pro
     runs++
     steps += report.steps
     virtualMs += report.virtualMs
-    trace = Math.imul(trace ^ report.trace, 0x01000193) >>> 0
+    trace = (trace + Math.imul(report.trace ^ seed, 0x01000193)) >>> 0
     scenarios[report.scenario] = (scenarios[report.scenario] ?? 0) + 1
     for (const fault of report.faults) faults[fault] = (faults[fault] ?? 0) + 1
     if (report.violation) {

@@ -3,9 +3,10 @@ import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { buildKernels, checkNode, ensureInstalled, fail } from '../../demo/install.mjs'
 import { hearing, host } from './host.mjs'
+import { simulateInJobs } from './jobs.mjs'
 
 const USAGE =
-  'usage: npm run simulate -- [--seed N] [--runs M] [--scenario NAME] [--json] [--log] [--go-on] [--no-shrink] | --mutants [--only NAME]... [--runs M]'
+  'usage: npm run simulate -- [--seed N] [--runs M] [--scenario NAME] [--jobs N] [--json] [--log] [--go-on] [--no-shrink] | --mutants [--only NAME]... [--runs M]'
 
 checkNode()
 const flags = readFlags()
@@ -22,11 +23,19 @@ if (flags.mutants) {
     json: flags.json,
   })
 } else {
-  const simulator = await import(pathToFileURL(await bundleSimulator('simulator')).href)
-  process.exitCode = flags.log ? await hearing(() => replay(simulator)) : await hearing(() => run(simulator))
+  const bundle = await bundleSimulator('simulator')
+  const load = () => import(pathToFileURL(bundle).href)
+  if (flags.log) process.exitCode = await hearing(async () => replay(await load()))
+  else if (flags.jobs > 1)
+    process.exitCode = await run((options) => simulateInJobs(bundle, { ...options, jobs: flags.jobs }))
+  else process.exitCode = await hearing(async () => run(alone(await load())))
 }
 
-async function run({ simulateSeeds }) {
+function alone({ simulateSeeds }) {
+  return (options) => simulateSeeds(options, host)
+}
+
+async function run(simulateAll) {
   const runs = flags.runs ?? 1000
   const progress = flags.json ? undefined : (done) => process.stderr.write(`${done} of ${runs} runs\n`)
   const options = {
@@ -37,7 +46,7 @@ async function run({ simulateSeeds }) {
     shrinks: flags.shrink,
     scenario: flags.scenario,
   }
-  const report = await simulateSeeds(options, host)
+  const report = await simulateAll(options)
   if (flags.json) console.log(JSON.stringify(report))
   else print(report)
   return report.failures.length > 0 ? 1 : 0
@@ -74,6 +83,7 @@ function readFlags() {
       options: {
         seed: { type: 'string', default: '1' },
         runs: { type: 'string' },
+        jobs: { type: 'string', default: '1' },
         json: { type: 'boolean', default: false },
         log: { type: 'boolean', default: false },
         'go-on': { type: 'boolean', default: false },
@@ -85,7 +95,8 @@ function readFlags() {
     })
     const seed = number('seed', values.seed)
     const runs = values.runs === undefined ? undefined : number('runs', values.runs)
-    return { ...values, seed, runs, goOn: values['go-on'], shrink: !values['no-shrink'] }
+    const jobs = Math.max(1, number('jobs', values.jobs))
+    return { ...values, seed, runs, jobs, goOn: values['go-on'], shrink: !values['no-shrink'] }
   } catch (error) {
     console.error(`${error.message} (${USAGE})`)
     process.exit(2)

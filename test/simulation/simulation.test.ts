@@ -20,7 +20,7 @@ async function simulate(...flags: string[]): Promise<{ output: string; code: num
 
 describe('the simulated world', () => {
   it('keeps every promise in ten thousand runs', { timeout: 600_000 }, async () => {
-    const { output, code } = await simulate('--seed', '1', '--runs', '10000')
+    const { output, code } = await simulate('--seed', '1', '--runs', '10000', '--jobs', '2')
     expect(output).toContain('10000 runs from seed 1, 0 failed')
     expect(code).toBe(0)
   })
@@ -30,6 +30,8 @@ describe('the simulated world', () => {
     const [one, other] = [await simulate(...flags), await simulate(...flags)]
     expect(one).toEqual(other)
     expect(JSON.parse(one.output)).toMatchObject({ runs: 300, seed: 424242 })
+    // Also when several processes share them.
+    expect(await simulate(...flags, '--jobs', '2')).toEqual(one)
     const log = [await simulate('--seed', '77', '--log'), await simulate('--seed', '77', '--log')]
     expect(log[0]).toEqual(log[1])
     expect(log[0]!.output.split('\n').length).toBeGreaterThan(50)
