@@ -44,6 +44,7 @@ let journal: MemoryJournal
 let face: ArrivingFace
 let session: ArrivingSession
 let completed: number
+let events: string[]
 
 beforeEach(async () => {
   disk = new HeldWrites()
@@ -51,6 +52,7 @@ beforeEach(async () => {
   journal = new MemoryJournal(new BlockDigests(SIZE, BLOCK, await createBlockHasher()))
   face = new ArrivingFace(cache, journal)
   completed = 0
+  events = []
   let turn: Promise<unknown> = Promise.resolve()
   session = new ArrivingSession(
     {
@@ -63,8 +65,8 @@ beforeEach(async () => {
         turn = done.catch(() => {})
         return done
       },
-      voidAll: () => {},
-      own: () => {},
+      voidAll: () => void events.push('void'),
+      own: () => void events.push(`own as ${journal.ownership!.state}`),
       stop: () => {},
       complete: async () => {
         completed++
@@ -159,6 +161,15 @@ test('a destination that owns the disk takes what is missing, and is not complet
   await write(7)
   await session.complete(root(7))
   expect(completed).toBe(1)
+})
+
+test('what a destination has counts as missing whenever a source begins, and it owns the disk once that is stored', async () => {
+  await begin()
+  expect(events).toEqual(['void'])
+  await write(7)
+  await prepare()
+  await session.commit(2)
+  expect(events).toEqual(['void', 'own as owner'])
 })
 
 test('what ends of several writes does not end the wait for the others', async () => {

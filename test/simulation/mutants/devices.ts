@@ -229,7 +229,7 @@ export const devicesMutants: readonly Mutant[] = [
     file: 'src/devices/sending-disk.ts',
     find: '      digests.forget(run.start, run.count)\n',
     replace: '',
-    scenario: 'killed',
+    scenario: 'move',
     reason: 'A block that waits to be sent again is kept by what was sent before.',
   },
   {
@@ -237,7 +237,7 @@ export const devicesMutants: readonly Mutant[] = [
     file: 'src/devices/sending-disk.ts',
     find: 'if (this.#hasBegun || order.available === 0) order.addAll()',
     replace: 'if (order.available === 0) order.addAll()',
-    scenario: 'killed',
+    scenario: 'move',
     reason: 'QEMU, inactivation: the second attempt takes up where the first one ended, at an empty destination.',
   },
   {
@@ -253,7 +253,7 @@ export const devicesMutants: readonly Mutant[] = [
     file: 'src/devices/sending-disk.ts',
     find: '            claims?.forget(0, claims.blockCount)\n',
     replace: '',
-    scenario: 'killed owner',
+    killedBy: 'test/devices/claims.test.ts',
     reason: 'A new owner is told to keep what it has dropped.',
   },
   {
@@ -261,7 +261,7 @@ export const devicesMutants: readonly Mutant[] = [
     file: 'src/devices/sending-face.ts',
     find: '      claims.forget(block, 1)\n',
     replace: '',
-    scenario: 'killed',
+    killedBy: 'test/devices/claims.test.ts',
     reason: 'An old claim is believed after the block was sent again.',
   },
   {
@@ -269,7 +269,7 @@ export const devicesMutants: readonly Mutant[] = [
     file: 'src/devices/sending-face.ts',
     find: '    this.#parts.claims?.forget(start, blocks)\n',
     replace: '',
-    scenario: 'killed',
+    killedBy: 'test/devices/claims.test.ts',
     reason: 'The same for a block that became zero.',
   },
   {
@@ -285,7 +285,7 @@ export const devicesMutants: readonly Mutant[] = [
     file: 'src/devices/arriving-face.ts',
     find: '      await this.#forget(offset, length)\n',
     replace: '      void this.#forget(offset, length).catch(() => {})\n',
-    scenario: 'killed',
+    killedBy: 'test/devices/forgotten-in-time.test.ts',
     reason: 'A known block is replaced before the journal has forgotten it.',
   },
   {
@@ -293,6 +293,7 @@ export const devicesMutants: readonly Mutant[] = [
     file: 'src/devices/arriving-face.ts',
     find: '    if (this.#forgetting) await this.#forgetting\n',
     replace: '',
+    killedBy: 'test/devices/forgotten-in-time.test.ts',
     reason: 'Blocks are stored before the journal has forgotten what a dirty list voided.',
   },
   {
@@ -300,6 +301,7 @@ export const devicesMutants: readonly Mutant[] = [
     file: 'src/devices/arriving-face.ts',
     find: 'Promise.all([before, this.#journal.forgetBlocks(field)]).then(() => {})',
     replace: 'Promise.all([before]).then(() => {})',
+    killedBy: 'test/devices/forgotten-in-time.test.ts',
     reason: 'Known digests are not forgotten when their blocks are void.',
   },
   {
@@ -329,6 +331,7 @@ export const devicesMutants: readonly Mutant[] = [
     file: 'src/devices/silo-arrival.ts',
     find: 'invalidate: (blocks) => cache.remote.invalidate(blocks),',
     replace: 'invalidate: () => {},',
+    scenario: 'silo',
     reason: 'Dirty lists are answered and not obeyed.',
   },
   {

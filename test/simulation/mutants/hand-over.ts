@@ -142,7 +142,7 @@ export const handOverMutants: readonly Mutant[] = [
     replace: `      if (next.missing) this.#face.admission = 'missing'
       this.#disk.own()
       if (next !== journal.ownership) await journal.become(next)`,
-    scenario: 'killed',
+    killedBy: 'test/devices/arriving-session.test.ts',
     reason: 'The gate opens before the new owner is written down.',
   },
   {
@@ -159,7 +159,7 @@ export const handOverMutants: readonly Mutant[] = [
     find: `      if (next !== journal.ownership) await journal.become(next)
       this.#reopen()`,
     replace: '      if (next !== journal.ownership) await journal.become(next)',
-    scenario: 'killed',
+    killedBy: 'test/devices/arriving-session.test.ts',
     reason: 'Forgets to re-arm after a cancel.',
   },
   {
@@ -168,7 +168,7 @@ export const handOverMutants: readonly Mutant[] = [
     find: `    this.#disk.voidAll()
     this.#face.admission = 'open'`,
     replace: "    this.#face.admission = 'open'",
-    scenario: 'killed',
+    killedBy: 'test/devices/arriving-session.test.ts',
     reason: 'OpenZFS, resume: what came before the loss is kept without being compared.',
   },
   {

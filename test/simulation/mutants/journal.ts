@@ -170,7 +170,7 @@ export const journalMutants: readonly Mutant[] = [
     file: 'src/migration/journal/record-slots.ts',
     find: '  if (count !== bytes.length) {\n',
     replace: '  if (count > bytes.length) {\n',
-    scenario: 'killed',
+    scenario: 'move',
     reason: 'A short write of the record counts as a write.',
   },
   {
