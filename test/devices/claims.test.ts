@@ -62,7 +62,16 @@ test('a new owner is sent what it claimed before, and is not told to keep it', a
   const journal = await machines.near.journal()
   await journal.forget(0, journal.digests.blockCount)
   await machines.bootSource()
-  const { source } = await machines.move(await machines.connect(), { strategy: 'post-copy' })
+  const connected = await machines.connect()
+  const { rw } = connected.near
+  const request = rw.request.bind(rw)
+  const asked: string[] = []
+  rw.request = (dev, packet, options) => {
+    asked.push(packet.kind)
+    return request(dev, packet, options)
+  }
+  const { source } = await machines.move(connected, { strategy: 'post-copy' })
+  expect(asked).not.toContain('keep')
   expect(source).toMatchObject({ status: 'fulfilled', value: { acknowledged: true } })
   await machines.arriving.whole
   expect(await compareDisks(machines.shadow, machines.far.disk, BLOCK)).toMatchObject({ bytes: 0 })

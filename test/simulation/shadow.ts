@@ -140,14 +140,16 @@ export class Shadow {
   }
 }
 
+/** What a cell of a write looks like, while it is compared: runs spend much of their time here. */
+const marked = new Uint8Array(CELL_BYTES)
+
 function holds(found: Uint8Array, write: KnownWrite, from: number): boolean {
   if (from + found.length > write.offset + write.length) return false
   if (write.zero) return found.every((byte) => byte === 0)
   if (from % CELL_BYTES === 0 && found[0] !== (write.mark & 0xff)) return false
-  const cell = new Uint8Array(CELL_BYTES)
   const start = Math.floor(from / CELL_BYTES) * CELL_BYTES
-  mark(cell, 0, write, start)
-  return same(found, cell, from - start)
+  mark(marked, 0, write, start)
+  return same(found, marked, from - start)
 }
 
 function same(found: Uint8Array, other: Uint8Array, from: number): boolean {

@@ -186,7 +186,7 @@ export const journalMutants: readonly Mutant[] = [
     file: 'src/migration/journal/write-intents.ts',
     find: '        if (from < to) digests.bar(from, to - from)\n',
     replace: '',
-    scenario: 'killed',
+    killedBy: 'test/migration/journal/write-intents.test.ts',
     reason: 'What is read while it is written is known by what was read.',
   },
   {

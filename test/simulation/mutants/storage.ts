@@ -100,6 +100,7 @@ export const storageMutants: readonly Mutant[] = [
     file: 'src/storage/block-digests.ts',
     find: '      if (this.#barred?.test(start)) return\n',
     replace: '',
+    killedBy: 'test/migration/journal/write-intents.test.ts',
     reason: 'A digest read before a write is noted after it.',
   },
   {
@@ -107,6 +108,7 @@ export const storageMutants: readonly Mutant[] = [
     file: 'src/storage/block-digests.ts',
     find: '      const barred = this.#barred?.nextSet(from, end) ?? -1\n      const to = barred < 0 ? end : barred',
     replace: '      const to = end',
+    killedBy: 'test/migration/journal/write-intents.test.ts',
     reason: 'The same for a run.',
   },
   {
