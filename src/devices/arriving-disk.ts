@@ -247,6 +247,7 @@ export class ArrivingDisk implements SessionDisk {
     await this.#ownedFace!.earlyWrites()
     const written = cache.ownBlocks()
     try {
+      this.#ownedFace!.addTorn(written)
       // What was written in an earlier life is not known any more.
       if (this.#wasIncomplete) written.setRange(0, written.length)
       await journal.forgetBlocks(written)

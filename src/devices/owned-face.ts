@@ -1,3 +1,4 @@
+import { Bitfield } from '../bitfield/bitfield.ts'
 import { createWriteIntents, type WriteIntents } from '../migration/journal/write-intents.ts'
 import type { WaitingCache } from '../modules/waiting-cache.ts'
 import type { IoOptions } from '../storage/provider.ts'
@@ -21,6 +22,7 @@ export class OwnedFace extends StorageWrapper {
   #telling: Promise<void> | undefined
   /** Writes that began while blocks were missing. */
   readonly #early = new Set<Promise<unknown>>()
+  #torn: Bitfield | undefined
   zeroAt?: (offset: number, length: number) => Promise<number>
 
   constructor(cache: WaitingCache, journal: DiskJournal) {
@@ -60,6 +62,13 @@ export class OwnedFace extends StorageWrapper {
     await Promise.allSettled(this.#early)
   }
 
+  /** Adds the blocks in which such a write failed: they hold who knows what. */
+  addTorn(blocks: Bitfield): void {
+    if (this.#torn) blocks.or(this.#torn)
+    this.#torn?.free()
+    this.#torn = undefined
+  }
+
   /** Also a block that has arrived and was written then must be told: what is not known to be here would be fetched again. */
   async #tell(): Promise<void> {
     const { digests } = this.#journal
@@ -83,7 +92,7 @@ export class OwnedFace extends StorageWrapper {
   }
 
   async #write(offset: number, length: number, work: () => Promise<number>): Promise<number> {
-    if (this.#isIncomplete) return this.#writeEarly(work)
+    if (this.#isIncomplete) return this.#writeEarly(offset, length, work)
     if (!this.#intents) return work()
     try {
       await this.#intents.beforeWrite(offset, length)
@@ -93,11 +102,17 @@ export class OwnedFace extends StorageWrapper {
     }
   }
 
-  async #writeEarly(work: () => Promise<number>): Promise<number> {
+  async #writeEarly(offset: number, length: number, work: () => Promise<number>): Promise<number> {
     const writing = work()
     this.#early.add(writing)
     try {
       return await writing
+    } catch (error) {
+      const { blockSize, numBlocks } = this.#cache
+      this.#torn ??= new Bitfield(numBlocks)
+      const end = Math.min(Math.ceil((offset + length) / blockSize), numBlocks)
+      for (let block = Math.max(0, Math.floor(offset / blockSize)); block < end; block++) this.#torn.set(block)
+      throw error
     } finally {
       this.#early.delete(writing)
       this.#isUntold = true
