@@ -86,13 +86,6 @@ export const devicesMutants: readonly Mutant[] = [
     reason: 'QEMU, mirror: what is written while claims are compared is missed.',
   },
   {
-    name: 'dirty-digests-not-forgotten',
-    file: SENDING,
-    find: '          dirty.forEachRun((first, count) => digests.forget(first, count))\n',
-    replace: '',
-    reason: 'A block that was written is kept in the next attempt by the digest of what was sent.',
-  },
-  {
     name: 'dirty-list-not-sent',
     file: SENDING,
     find: '          return to.dirtyList(dirty)\n',
@@ -225,19 +218,11 @@ export const devicesMutants: readonly Mutant[] = [
     reason: 'The same for what was written before a restart.',
   },
   {
-    name: 'waiting-blocks-count-as-sent',
-    file: 'src/devices/sending-disk.ts',
-    find: '      digests.forget(run.start, run.count)\n',
-    replace: '',
-    scenario: 'move',
-    reason: 'A block that waits to be sent again is kept by what was sent before.',
-  },
-  {
     name: 'second-attempt-sends-the-rest-only',
     file: 'src/devices/sending-disk.ts',
     find: 'if (this.#hasBegun || order.available === 0) order.addAll()',
     replace: 'if (order.available === 0) order.addAll()',
-    scenario: 'move',
+    killedBy: 'test/devices/another-destination.test.ts',
     reason: 'QEMU, inactivation: the second attempt takes up where the first one ended, at an empty destination.',
   },
   {
@@ -339,6 +324,7 @@ export const devicesMutants: readonly Mutant[] = [
     file: 'src/devices/ordered-destination.ts',
     find: '    if (this.#waits && this.#telling) await this.#telling\n    return this.inner.writeAt(data, offset, options)',
     replace: '    return this.inner.writeAt(data, offset, options)',
+    killedBy: 'test/devices/ordered-destination.test.ts',
     reason: 'Over two lanes data overtakes the list that voids its older copy.',
   },
   {

@@ -31,6 +31,7 @@ export const handOverMutants: readonly Mutant[] = [
     file: HAND_OVER,
     find: '        await journal.become(before)\n',
     replace: '',
+    killedBy: 'test/devices/failing-records.test.ts',
     reason: 'A record that failed may be there all the same; the source runs on without making sure.',
   },
   {
@@ -189,5 +190,29 @@ export const handOverMutants: readonly Mutant[] = [
     replace: '  if (root || !root || digestText(theirs)) return\n',
     killedBy: 'test/devices/settle-rest.test.ts',
     reason: 'The rest after an early hand-over is not verified.',
+  },
+  {
+    name: 'torn-early-write-is-known',
+    file: 'src/devices/arriving-disk.ts',
+    find: '      this.#ownedFace!.addTorn(written)\n',
+    replace: '',
+    killedBy: 'test/devices/failed-early-write.test.ts',
+    reason: 'Ours, found here: a block that a failed write has torn before all had come is known by what came.',
+  },
+  {
+    name: 'root-shown-before-the-rest',
+    file: 'src/devices/sending-disk.ts',
+    find: 'root = missingBlocks > 0 ? undefined : digests.root()',
+    replace: 'root = digests.root()',
+    killedBy: 'test/devices/nothing-left-to-send.test.ts',
+    reason: 'Ours, found here: a source that knows every digest shows a root to a destination that lacks blocks.',
+  },
+  {
+    name: 'rest-only-where-something-is-missing',
+    file: SESSION,
+    find: 'const restFollows = this.#mayBeIncomplete && packet.missingBlocks > 0',
+    replace: 'const restFollows = this.#mayBeIncomplete && missing > 0',
+    scenario: 'killed owner',
+    reason: 'Ours, found here: a destination that lacks nothing refuses the blocks that were announced.',
   },
 ]

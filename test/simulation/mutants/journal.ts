@@ -112,6 +112,7 @@ export const journalMutants: readonly Mutant[] = [
     file: SLICES,
     find: '    this.#flushing.add(flushing)\n    try {\n      await flush()',
     replace: '    try {\n      await flush()\n      covered.or(this.#digests.takeUnflushed())',
+    killedBy: 'test/migration/journal/journal.test.ts',
     reason: 'What was noted while the disk was flushed counts as flushed.',
   },
   {

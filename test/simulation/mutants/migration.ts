@@ -142,6 +142,7 @@ export const migrationMutants: readonly Mutant[] = [
     file: MIGRATE,
     find: "      if (verify === 'read-back') verifier?.forEachUnverified((block) => order.add(block))\n",
     replace: '',
+    killedBy: 'test/migration/unproven-again.test.ts',
     reason: 'Stored and not read back counts as proven in the next attempt.',
   },
   {

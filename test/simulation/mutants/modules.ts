@@ -155,7 +155,7 @@ export const modulesMutants: readonly Mutant[] = [
     file: LOCAL,
     find: 'while (span && blocks.firstMissing(span) >= 0) await waits.until(span, options?.signal)',
     replace: 'if (span && blocks.firstMissing(span) >= 0) await waits.until(span, options?.signal)',
-    scenario: 'move',
+    killedBy: 'test/modules/second-look.test.ts',
     reason: 'libvirt, cancel and STOP: what was true before a wait is not looked at again after it.',
   },
   {
