@@ -28,7 +28,7 @@ test('a block that a failed write has torn before all blocks had come is not kno
   await expect(written).rejects.toMatchObject({ code: 'WRITE_FAILED' })
   const { digests } = machines.arriving.journal
   const bytes = new Uint8Array(disk.size)
-  disk.readAtSync(bytes, 0)
+  await disk.readAt(bytes, 0)
   const stored = digests.hash(bytes)
   const isWrong = (block: number) =>
     digests.digestAt(block)?.some((byte, at) => byte !== stored[block * DIGEST_BYTES + at]) === true

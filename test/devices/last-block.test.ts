@@ -51,7 +51,7 @@ async function dieBeforeCall(call: number): Promise<boolean> {
   const told = Array.from({ length: digests.blockCount }, (_, block) => digests.digestAt(block)?.slice())
   for (let block = known.nextSet(0); block >= 0; block = known.nextSet(block + 1)) {
     const content = new Uint8Array(Math.min(BLOCK, machines.far.disk.size - block * BLOCK))
-    machines.far.disk.readAtSync(content, block * BLOCK)
+    await machines.far.disk.readAt(content, block * BLOCK)
     digests.note(block, content)
     expect(digests.digestAt(block), `call ${call}, block ${block}`).toEqual(told[block])
   }

@@ -42,7 +42,7 @@ describe('a migration that was interrupted sends little again', () => {
     machines.bootDestination()
     await machines.move(await machines.connectFor(4 * 2 ** 20, 'cut'))
     // The source forgets all about the migration: to it this is a new one.
-    machines.near.place.writeAtSync(new Uint8Array(machines.near.place.size), 0)
+    await machines.near.place.writeAt(new Uint8Array(machines.near.place.size), 0)
     machines.near.die()
     await machines.bootSource()
     await machines.write(5)

@@ -53,7 +53,7 @@ class Life {
       size: inner.size,
       readAt: (target, offset) => alive(() => inner.readAt(target, offset)),
       writeAt: (data, offset) => alive(() => inner.writeAt(data, offset)),
-      zeroAt: (offset, length) => alive(() => inner.zeroAt!(offset, length)),
+      ...(inner.zeroAt && { zeroAt: (offset, length) => alive(() => inner.zeroAt!(offset, length)) }),
       flush: () => alive(() => inner.flush()),
       close: async () => {},
       cancelWrites: () => {},
@@ -72,24 +72,47 @@ class DeafClock extends VirtualClock {
   }
 }
 
+/** What machines are made of. */
+export interface MachineOptions {
+  readonly storage: MakeStorage
+  /** The name of this boot, as journals know it. */
+  readonly bootId: string
+}
+
+function memoryStorage(_name: string, content: number | Uint8Array): MemoryStorage {
+  const storage = new MemoryStorage(typeof content === 'number' ? content : content.length)
+  if (typeof content !== 'number') storage.writeAtSync(content, 0)
+  return storage
+}
+
+/** A storage that outlives the processes of a machine, and reads as `content` at first, zero by default. */
+export type MakeStorage = (name: string, content: number | Uint8Array) => StorageProvider
+
 /** One computer: a disk and the journal beside it, which outlive the processes. */
 class Machine {
-  readonly disk: MemoryStorage
-  readonly place: MemoryStorage
+  readonly disk: StorageProvider
+  readonly place: StorageProvider
+  readonly #bootId: string
   life!: Life
   /** Resolves when the process of now has died. */
   death!: Promise<'dead'>
   #died!: () => void
 
-  constructor(size: number) {
-    this.disk = new MemoryStorage(size)
-    this.place = new MemoryStorage(journalBytes(size, BLOCK))
+  constructor(name: string, disk: Uint8Array, { storage, bootId }: MachineOptions) {
+    this.disk = storage(`${name} disk`, disk)
+    this.place = storage(`${name} journal`, journalBytes(disk.length, BLOCK))
+    this.#bootId = bootId
     this.#live()
   }
 
   async journal(): Promise<Journal> {
     const hasher = await createBlockHasher()
-    return openJournal(this.life.of(this.place), { size: this.disk.size, blockSize: BLOCK, hasher, bootId: 'one' })
+    return openJournal(this.life.of(this.place), {
+      size: this.disk.size,
+      blockSize: BLOCK,
+      hasher,
+      bootId: this.#bootId,
+    })
   }
 
   storage(): StorageProvider {
@@ -129,19 +152,17 @@ export class TwoMachines {
   /** Bits of `FEATURE` that the destination does not know. */
   olderDestination = 0
 
-  constructor(random: Random, blocks = BLOCKS) {
+  constructor(random: Random, blocks = BLOCKS, options: MachineOptions = { storage: memoryStorage, bootId: 'one' }) {
     this.#random = random
     // The last block is short.
     const size = (blocks - 1) * BLOCK + 77
-    this.near = new Machine(size)
-    this.far = new Machine(size)
-    this.shadow = new MemoryStorage(size)
+    const content = new Uint8Array(size)
     for (let block = 0; block < blocks; block++) {
-      if (block % 7 === 0) continue
-      const data = this.#content(Math.min(BLOCK, size - block * BLOCK))
-      this.near.disk.writeAtSync(data, block * BLOCK)
-      this.shadow.writeAtSync(data, block * BLOCK)
+      if (block % 7 !== 0) content.set(this.#content(Math.min(BLOCK, size - block * BLOCK)), block * BLOCK)
     }
+    this.near = new Machine('near', content, options)
+    this.far = new Machine('far', new Uint8Array(size), options)
+    this.shadow = memoryStorage('shadow', content)
   }
 
   async bootSource(): Promise<void> {
@@ -242,8 +263,13 @@ export class TwoMachines {
       runBytes: 16 * BLOCK,
       ...options,
     })
-    // Who cannot go on says so.
-    sent.catch((error: unknown) => near.close(error))
+    // Who cannot go on says so, and who was not heard hangs up.
+    sent.then(
+      ({ acknowledged }) => {
+        if (!acknowledged) void near.close()
+      },
+      (error: unknown) => near.close(error),
+    )
     const received = (async () => {
       await this.arriving.attach(far)
       return this.arriving.handedOver
