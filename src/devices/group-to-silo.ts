@@ -33,7 +33,7 @@ export async function sendGroupToSilo({ disks, messages, run, options }: SiloGro
     const { blockSize } = source
     const order = new PriorityBlockOrder(inner ?? new AnyBlockOrder(Math.ceil(source.size / blockSize)))
     // Before the first request for a block can come: one that is not in it is not heard.
-    if (order.available === 0) order.addAll()
+    order.addAll()
     const to = new ToProtocol(rw, {
       ...devices[index]!,
       needAt: (offset, length) => {

@@ -37,7 +37,8 @@ async function sendToSilo(options: SendDiskOptions): Promise<SentDisk> {
   const { rw } = connection
   const numBlocks = Math.ceil(source.size / source.blockSize)
   const order = new PriorityBlockOrder(options.order ?? new AnyBlockOrder(numBlocks))
-  if (order.available === 0) order.addAll()
+  // The disk begins empty over there, whatever an attempt before has left in the caller's order.
+  order.addAll()
   const dev = 1
   const device = { dev, name, size: source.size, blockSize: source.blockSize }
   const schema = siloSchema(device)

@@ -47,8 +47,6 @@ export class SendingDisk {
   readonly #randomId: () => Uint8Array
   readonly #dev: number
   #order: PriorityBlockOrder | undefined
-  /** Something was sent before, to a destination that may be another one. */
-  #hasBegun = false
   #isInDoubt = false
   /** Blocks that were asked for before it was known what is to be sent. */
   #asked: Set<number> | undefined
@@ -179,7 +177,6 @@ export class SendingDisk {
     const { digests } = this.#journal
     if (start.isPrepared) await handOver.withdraw()
     const claims = start.hasClaims ? await this.#compare(run, { isOwner: false }) : this.#beginAnew(order)
-    this.#hasBegun = true
     this.#hear(order)
     const patching = this.#patching(run)
     const face = new SendingFace(
@@ -288,11 +285,11 @@ export class SendingDisk {
     return this.#nothingSent(handOver)
   }
 
-  /** The destination has nothing: what was sent before went elsewhere. A first time, the caller's order says what is to be sent. */
+  /** The destination has nothing, whatever an attempt before has left in the order: that went elsewhere. */
   #beginAnew(order: PriorityBlockOrder): undefined {
     const { digests } = this.#journal
     digests.forget(0, digests.blockCount)
-    if (this.#hasBegun || order.available === 0) order.addAll()
+    order.addAll()
   }
 
   /** The order is filled; only what is in it can go before its turn. */
