@@ -121,6 +121,7 @@ class SiloMove {
     }
     if (!machines.destination.alive) this.#world.restart('destination')
     scheduler.note(`attempt ${attempt}`)
+    this.#world.beginAttempt()
     const link = this.#world.connect(traits)
     this.#isPatient = attempt > FAULTY_ATTEMPTS
     this.#abort = new AbortController()
@@ -322,10 +323,9 @@ class SiloMove {
 
   /** Without any fault only a busy writer may stop a move. */
   #demandReason(error: unknown): void {
-    const { happened } = this.#world
     demand(
       'moves succeed',
-      this.#sourceFailed || errorCode(error) === 'DID_NOT_CONVERGE' || [...happened].some((kind) => kind !== 'slow'),
+      this.#sourceFailed || errorCode(error) === 'DID_NOT_CONVERGE' || this.#world.isTroubled,
       `Failed without a fault: ${text(error)}`,
     )
   }
