@@ -206,7 +206,7 @@ export const devicesMutants: readonly Mutant[] = [
     file: 'src/devices/arriving-disk.ts',
     find: '    await this.#face?.end()\n    if (this.#connection !== connection) {',
     replace: '    if (this.#connection !== connection) {',
-    scenario: 'killed',
+    killedBy: 'test/devices/old-connection.test.ts',
     reason: 'What the connection before had in hand is stored over what the next one brings.',
   },
   {
