@@ -2,6 +2,12 @@
 export const SCAN_MS = 1
 
 /**
+ * Bytes of memory that are read between two turns of a guest that runs: to hash, copy and send them takes a fraction of a tick of the emulator, and without
+ * those turns as much as its processor has left over.
+ */
+export const TURN_BYTES = 2 ** 16
+
+/**
  * Bytes a guest may have written that are not stored yet: beyond it, its next write by DMA waits. The largest write of an IDE disk is 32 MiB, but Linux
  * writes 512 KiB at once to one; this is a fraction of a second on a slow phone, and little beside the guest's own memory.
  */

@@ -5,7 +5,7 @@ import { DIGESTED_PAGE_BYTES, PageDigests } from '../../kernels/page-digests.ts'
 import type { Extent } from '../../storage/provider.ts'
 import { clipLength } from '../../storage/range.ts'
 import type { TrackingStorageProvider } from '../../storage/tracking-provider.ts'
-import { SCAN_MS } from './limits.ts'
+import { SCAN_MS, TURN_BYTES } from './limits.ts'
 import { guestMemory, type V86Cpu } from './machine.ts'
 
 /**
@@ -26,6 +26,8 @@ export class V86Memory implements TrackingStorageProvider {
   #dirty: Bitfield
   #dirtyBlocks = 0
   #isLocked = false
+  /** Bytes read since the guest had its last turn. */
+  #readBytes = 0
   #claim: (() => void) | undefined
 
   /** `isRunning`: whether the guest runs. @throws StorageError `NOT_SUPPORTED` */
@@ -51,6 +53,7 @@ export class V86Memory implements TrackingStorageProvider {
 
   async readAt(target: Uint8Array, offset: number): Promise<number> {
     const length = clipLength(this.size, offset, target.length)
+    await this.#giveTurns(length)
     const end = Math.ceil((offset + length) / DIGESTED_PAGE_BYTES)
     for (let page = Math.floor(offset / DIGESTED_PAGE_BYTES); page < end; page++) this.#reading(page)
     // In the same turn: what was noted is what is handed out.
@@ -150,6 +153,16 @@ export class V86Memory implements TrackingStorageProvider {
   async close(): Promise<void> {}
 
   cancelWrites(): void {}
+
+  /** What the guest's memory costs to read is spread over its turns; a guest that is stopped waits for every byte. */
+  async #giveTurns(length: number): Promise<void> {
+    this.#readBytes += length
+    while (this.#readBytes >= TURN_BYTES && this.#isRunning()) {
+      this.#readBytes -= TURN_BYTES
+      await this.#clock.yield()
+    }
+    if (!this.#isRunning()) this.#readBytes = 0
+  }
 
   /** Returns where it stopped. */
   #look(from: number, to: number): number {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { TURN_BYTES } from '../../../src/adapters/v86/limits.ts'
 import { V86Memory } from '../../../src/adapters/v86/v86-memory.ts'
 import { seededRandom } from '../../../src/async/random.ts'
 import type { Bitfield } from '../../../src/bitfield/bitfield.ts'
@@ -174,4 +175,20 @@ test('a random guest that is copied round by round ends up the same', async () =
     }
   }
   expect(Buffer.from(copy).equals(memory()), `seed ${seed}`).toBe(true)
+})
+
+test('a guest that runs gets a turn for what is read of its memory, and one that is stopped waits for none', async () => {
+  let turns = 0
+  const clock = new VirtualClock()
+  clock.yield = async () => {
+    turns++
+  }
+  const guest = { isRunning: true }
+  const memory = new V86Memory(fakeCpu(64).cpu, () => guest.isRunning, clock)
+  const half = new Uint8Array(TURN_BYTES / 2)
+  for (let read = 0; read < 4; read++) await memory.readAt(half, 0)
+  expect(turns).toBe(2)
+  guest.isRunning = false
+  for (let read = 0; read < 4; read++) await memory.readAt(half, 0)
+  expect(turns).toBe(2)
 })
