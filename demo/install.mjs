@@ -27,7 +27,8 @@ export function fail(line) {
 export function ensureInstalled() {
   const reason = reasonToInstall()
   if (reason === undefined) return
-  console.log(`Installing packages (${reason})`)
+  // Standard output belongs to results, of `--json` above all.
+  console.error(`Installing packages (${reason})`)
   // What the packages bring is complete without their scripts, and ours (the build) runs right after.
   const flags = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
   const { status } = runNpm(flags)
