@@ -19,6 +19,17 @@ function recordThat(cuts: () => void): MemoryStorage {
   return record
 }
 
+/** Cuts the link when the machine is this side's, before the other side hears that it runs. */
+function cutWhenItRuns({ sever }: { readonly sever: () => void }) {
+  return ({ emulator }: Pick<CountingMachine, 'emulator'>) => {
+    const run = emulator.run.bind(emulator)
+    emulator.run = () => {
+      sever()
+      return run()
+    }
+  }
+}
+
 async function expectGone(here: CountingMachine, { guest }: Move): Promise<void> {
   await guest!.says(10)
   expect(await here.isCounting(guest)).toBe(false)
@@ -114,13 +125,7 @@ describe('a machine that was given away when the link was cut', { timeout: 60_00
     const here = await room.start()
     const link = await room.connect()
     const moved = room.move(here, link, {
-      onMade: ({ emulator }) => {
-        const run = emulator.run.bind(emulator)
-        emulator.run = () => {
-          link.sever()
-          return run()
-        }
-      },
+      onMade: cutWhenItRuns(link),
     })
     const gone = await moved.teleported
     expect(gone.pauseMs).toBeUndefined()
@@ -139,13 +144,7 @@ describe('a machine that was given away when the link was cut', { timeout: 60_00
     const link = await room.connect()
     const moved = room.move(here, link, {
       near: { strategy: 'post-copy', concurrency: 1 },
-      onMade: ({ emulator }) => {
-        const run = emulator.run.bind(emulator)
-        emulator.run = () => {
-          link.sever()
-          return run()
-        }
-      },
+      onMade: cutWhenItRuns(link),
     })
     const gone = await moved.teleported
     expect(gone).toMatchObject({ acknowledged: false, reason: { code: 'PEER_LOST' } })
