@@ -108,6 +108,9 @@ export const REQUEST_BYTES = 2 ** 18
  */
 export const LEAST_WINDOW_BYTES = 2 ** 19
 
+/** What a long request may take to cross the link: an urgent one waits for it, or for the two that are always allowed. */
+export const LONG_REQUEST_MS = 20
+
 /** Requests that may always be unanswered, also where a channel prefers larger ones: the same two. */
 export const LEAST_REQUESTS = 2
 

@@ -75,8 +75,13 @@ export class LinkEstimate {
     return this.#delivered > 0
   }
 
+  /** Bytes a millisecond; infinite while unknown. */
+  get rate(): number {
+    return Math.max(this.#rate, this.#previousRate) || Number.POSITIVE_INFINITY
+  }
+
   /** Bytes that are on their way when the link is just full. */
   get pipeBytes(): number {
-    return Number.isFinite(this.#tripMs) ? Math.max(this.#rate, this.#previousRate) * this.#tripMs : 0
+    return Number.isFinite(this.#tripMs) ? this.rate * this.#tripMs : 0
   }
 }

@@ -161,9 +161,9 @@ export class ProtocolRW {
     return Math.max(REQUEST_BYTES, this.#lanes.at(-1)!.preferredBytes ?? 0)
   }
 
-  /** Bytes of one request now: short ones while the peer waits for something, which no request under way lets pass. */
+  /** Bytes of one request now: no request under way lets pass what the peer waits for, so long ones are for fast links. */
   get requestBytes(): number {
-    return this.#window.isHurried ? REQUEST_BYTES : this.preferredBytes
+    return this.#window.wantsShort ? REQUEST_BYTES : this.preferredBytes
   }
 
   /** The peer waits for something that is about to be sent: for a while, as little as possible lies before it. */

@@ -1,7 +1,15 @@
 import { abortError } from '../async/abort.ts'
 import { onAbort } from '../async/abort-watch.ts'
 import { type Clock, systemClock } from '../async/clock.ts'
-import { FIRST_WINDOW_BYTES, HURRY_MS, LEAST_REQUESTS, LEAST_WINDOW_BYTES, PIPE_GAIN, WINDOW_BYTES } from './limits.ts'
+import {
+  FIRST_WINDOW_BYTES,
+  HURRY_MS,
+  LEAST_REQUESTS,
+  LEAST_WINDOW_BYTES,
+  LONG_REQUEST_MS,
+  PIPE_GAIN,
+  WINDOW_BYTES,
+} from './limits.ts'
 import { type Departure, LinkEstimate } from './link-estimate.ts'
 
 /** Credit taken for one request. */
@@ -51,7 +59,7 @@ export class SendWindow {
     if (!this.#link.isKnown) return Math.min(this.limit, FIRST_WINDOW_BYTES)
     const gain = this.isHurried ? 1 : PIPE_GAIN
     const wanted = this.#probeSince === undefined ? gain * this.#link.pipeBytes : 0
-    return Math.min(this.limit, Math.max(this.isHurried ? LEAST_WINDOW_BYTES : this.#least, wanted))
+    return Math.min(this.limit, Math.max(this.wantsShort ? LEAST_WINDOW_BYTES : this.#least, wanted))
   }
 
   /** The peer waits for something: for `HURRY_MS`, no more should be under way than the link holds. */
@@ -61,6 +69,11 @@ export class SendWindow {
 
   get isHurried(): boolean {
     return this.#clock.now() - this.#hurriedAt < HURRY_MS
+  }
+
+  /** Whether requests should be short, since what comes behind a long one would wait: the peer does, or the link is slow. */
+  get wantsShort(): boolean {
+    return this.isHurried || this.#link.rate * LONG_REQUEST_MS < this.#least / LEAST_REQUESTS
   }
 
   /** Takes credit for a request; to be given back with {@link release}, whatever becomes of the request. */

@@ -4,7 +4,9 @@ import {
   FRESH_TRIP_MS,
   HURRY_MS,
   LEAST_FRESH_TRIP_MS,
+  LEAST_REQUESTS,
   LEAST_WINDOW_BYTES,
+  LONG_REQUEST_MS,
   WINDOW_BYTES,
 } from '../../src/protocol/limits.ts'
 import { type Credit, SendWindow } from '../../src/protocol/send-window.ts'
@@ -15,7 +17,7 @@ const REQUEST = 2 ** 18
 /** A link that delivers one request after the other and answers half a round trip later. */
 class Link {
   readonly clock = new VirtualClock({ automatic: false })
-  readonly window = new SendWindow(this.clock)
+  readonly window: SendWindow
   answered = 0
   /** Longest time a request spent waiting in front of the link. */
   queuedMs = 0
@@ -24,9 +26,10 @@ class Link {
   readonly bytesPerMs: number
   readonly tripMs: number
 
-  constructor(bytesPerMs: number, tripMs: number) {
+  constructor(bytesPerMs: number, tripMs: number, requestBytes = 0) {
     this.bytesPerMs = bytesPerMs
     this.tripMs = tripMs
+    this.window = new SendWindow(this.clock, requestBytes)
   }
 
   /** Keeps the window full for so long. */
@@ -49,6 +52,17 @@ class Link {
   }
 }
 
+test.each([
+  ['long on a fast link', 2 ** 20 / LONG_REQUEST_MS + 1, false],
+  ['short on a slow one, and few', 2 ** 20 / LONG_REQUEST_MS - 1, true],
+])('requests of a channel that prefers large ones are %s', async (_, bytesPerMs, short) => {
+  const link = new Link(bytesPerMs, 1, 2 ** 20)
+  expect(link.window.wantsShort).toBe(false)
+  await link.run(1000)
+  expect(link.window.wantsShort).toBe(short)
+  expect(link.window.bytes < LEAST_REQUESTS * 2 ** 20).toBe(short)
+})
+
 describe('the window', () => {
   test('holds no more than the link while the peer waits for something, and fills it all the same', async () => {
     const link = new Link(100_000, 20)
@@ -64,7 +78,7 @@ describe('the window', () => {
   test('lets a channel that prefers large requests have two of them, but not while the peer waits for something', async () => {
     const clock = new VirtualClock({ automatic: false })
     const window = new SendWindow(clock, 2 ** 20)
-    const credit = await window.acquire(1000)
+    const credit = await window.acquire(REQUEST)
     await clock.advance(1)
     window.release(credit, true)
     expect(window.bytes).toBe(2 ** 21)
