@@ -67,8 +67,11 @@ export const WEBSOCKET_SEND_BYTES = 1 * MiB
 /** Bytes of one WebSocket message: so much and the head of a frame, so that its receiver has it in one piece. */
 export const WEBSOCKET_MESSAGE_BYTES = WEBSOCKET_SEND_BYTES + 4 * KiB
 
-/** Bytes a WebSocket may hold unsent: what an urgent frame waits for at most, and what keeps the socket busy until the next credit comes. */
-export const WEBSOCKET_BUFFERED_BYTES = 1 * MiB
+/**
+ * Bytes a WebSocket may hold unsent: what an urgent frame waits for at most, and what keeps the socket busy until the next credit comes. Two
+ * messages: browsers tell of room only by that credit, and with one message for each, no more than that one would ever be on a long link.
+ */
+export const WEBSOCKET_BUFFERED_BYTES = 2 * MiB
 
 /** Bytes of buffers kept for the next messages, where the socket sends from them: what may be unsent, and one more. */
 export const WEBSOCKET_SPARE_BYTES = WEBSOCKET_BUFFERED_BYTES + WEBSOCKET_MESSAGE_BYTES

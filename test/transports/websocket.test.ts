@@ -7,6 +7,7 @@ import { WebSocket as NodeWebSocket } from 'ws'
 import { errorCode } from '../../src/errors/storage-error.ts'
 import type { Channel } from '../../src/protocol/channel.ts'
 import { WEBSOCKET_MESSAGE_BYTES } from '../../src/transports/limits.ts'
+import { webSocketChannel } from '../../src/transports/websocket.ts'
 import { connectWebSocket } from '../../src/transports/websocket-client.node.ts'
 import { type ListenWebSocketOptions, listenWebSocket } from '../../src/transports/websocket-server.node.ts'
 import { type ChannelPair, channelConformance } from '../conformance/channel.ts'
@@ -47,6 +48,40 @@ describe('websocket, Node to Node', async () => {
     return { a: client, b: server, sever }
   }
   for (const { name, run } of channelConformance(pair)) it(name, run)
+})
+
+/** What a browser shows of a socket; the network takes what it was given when `drain` is called. */
+class BrowserSocket extends EventTarget {
+  readonly OPEN = 1
+  readonly readyState = 1
+  bufferedAmount = 0
+  messages = 0
+
+  send(message: Uint8Array | string): void {
+    if (typeof message === 'string') return
+    this.messages++
+    this.bufferedAmount += message.byteLength
+  }
+
+  close(): void {}
+
+  hear(data: string): void {
+    this.dispatchEvent(new MessageEvent('message', { data }))
+  }
+}
+
+it('more and more messages are on their way from a browser, which hears of room only by the credit for one of them', () => {
+  const socket = new BrowserSocket()
+  const channel = webSocketChannel(socket as unknown as WebSocket)
+  channel.send([new Uint8Array(32 * WEBSOCKET_MESSAGE_BYTES)]).catch(() => {})
+  socket.hear(`+${16 * WEBSOCKET_MESSAGE_BYTES}`)
+  expect(socket.messages).toBeGreaterThan(1)
+  for (let way = socket.messages; way < 8; way = socket.messages) {
+    socket.bufferedAmount = 0
+    socket.hear(`+${WEBSOCKET_MESSAGE_BYTES}`)
+    expect(socket.messages).toBeGreaterThan(way + 1)
+  }
+  channel.abort(new Error('over'))
 })
 
 describe('websocket, server to client', async () => {
