@@ -68,8 +68,13 @@ export class SliceWriter {
     this.#flushing.add(flushing)
     try {
       await flush()
-      // What another store has said of them meanwhile would not count after a power loss.
-      this.#digests.changedAgain(flushing.doubted)
+      for (const other of this.#flushing) {
+        // What another store has said of them meanwhile would not count after a power loss.
+        this.#digests.changedAgain(other.doubted)
+        if (other === flushing) break
+        // One that began before this one and is not over: its blocks were stored before this one began, too.
+        other.covered.clearAll()
+      }
     } catch (error) {
       this.#digests.unflushedAgain(covered)
       throw error

@@ -215,4 +215,13 @@ export const journalMutants: readonly Mutant[] = [
     killedBy: 'test/migration/journal/torn-slices.test.ts',
     reason: 'Ours, found here: a torn slice takes with it what was durable.',
   },
+  {
+    name: 'flush-behind-another',
+    file: 'src/migration/journal/slice-writer.ts',
+    find: '        other.covered.clearAll()\n',
+    replace: '',
+    killedBy: 'test/migration/journal/overlapping-flushes.test.ts',
+    reason:
+      'Ours, found here: a flush that has ended counts for nothing while an earlier one hangs, and older copies are fetched.',
+  },
 ]

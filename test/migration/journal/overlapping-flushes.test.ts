@@ -1,0 +1,46 @@
+import { expect, it } from 'vitest'
+import { type Journal, journalBytes, openJournal } from '../../../src/migration/journal/journal.ts'
+import { MemoryStorage } from '../../../src/sources/memory.ts'
+import { PAGE_BLOCKS } from '../../../src/storage/block-digests.ts'
+import { createBlockHasher } from '../../../src/storage/block-hasher.ts'
+
+const hasher = await createBlockHasher()
+const BLOCK = 512
+const BLOCKS = 2 * PAGE_BLOCKS
+const SIZE = BLOCKS * BLOCK
+const content = (value: number) => new Uint8Array(BLOCK).fill(value)
+
+const open = (place: MemoryStorage, bootId: string): Promise<Journal> =>
+  openJournal(place, { size: SIZE, blockSize: BLOCK, hasher, bootId })
+
+const knownBlocks = ({ digests }: Journal) =>
+  Array.from({ length: BLOCKS }, (_, block) => block).filter((block) => digests.isKnown(block))
+
+/** A block, and a page of zeroes. */
+const NOTED = [0, ...Array.from({ length: PAGE_BLOCKS }, (_, block) => PAGE_BLOCKS + block)]
+
+it.each([
+  ['fails in the end', new Error('no room')],
+  ['has not ended', undefined],
+])('a flush that has ended counts after a power loss, though an earlier one %s', async (_, failure) => {
+  const place = new MemoryStorage(journalBytes(SIZE, BLOCK))
+  const journal = await open(place, 'this')
+  journal.digests.note(0, content(1))
+  journal.digests.noteZero(PAGE_BLOCKS, PAGE_BLOCKS)
+  let end = (_: unknown) => {}
+  const hanging = new Promise<void>((_, reject) => {
+    end = reject
+  })
+  const earlier = journal.checkpoint({ flush: () => hanging })
+  earlier.catch(() => {})
+  // Told with a doubt that must not stay.
+  await journal.checkpoint()
+  await journal.checkpoint({ flush: async () => journal.digests.note(1, content(2)) })
+  expect(knownBlocks(await open(place, 'next'))).toEqual(NOTED)
+  if (!failure) return
+  end(failure)
+  await expect(earlier).rejects.toThrow('no room')
+  journal.digests.note(2, content(3))
+  await journal.checkpoint()
+  expect(knownBlocks(await open(place, 'another'))).toEqual(NOTED)
+})
