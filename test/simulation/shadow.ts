@@ -142,17 +142,19 @@ export class Shadow {
 
 /** What a cell of a write looks like, while it is compared: runs spend much of their time here. */
 const marked = new Uint8Array(CELL_BYTES)
+const ZEROES = new Uint8Array(CELL_BYTES)
 
 function holds(found: Uint8Array, write: KnownWrite, from: number): boolean {
   if (from + found.length > write.offset + write.length) return false
-  if (write.zero) return found.every((byte) => byte === 0)
+  if (write.zero) return same(found, ZEROES, 0)
   if (from % CELL_BYTES === 0 && found[0] !== (write.mark & 0xff)) return false
   const start = Math.floor(from / CELL_BYTES) * CELL_BYTES
   mark(marked, 0, write, start)
   return same(found, marked, from - start)
 }
 
-function same(found: Uint8Array, other: Uint8Array, from: number): boolean {
+/** Whether `found` is what stands in `other` from `from` on. A loop: `every` with a function takes several times as long, and whole disks are compared. */
+export function same(found: Uint8Array, other: Uint8Array, from = 0): boolean {
   for (let index = 0; index < found.length; index++) if (found[index] !== other[from + index]) return false
   return true
 }

@@ -6,6 +6,7 @@ import type { BlockOrder } from '../../../src/orders/block-order.ts'
 import { VolatilityMonitor } from '../../../src/orders/volatility-monitor.ts'
 import { Application, planWorkload } from '../application.ts'
 import type { FaultKind } from '../faults.ts'
+import { same } from '../shadow.ts'
 import { demand, type World } from '../world.ts'
 
 const FAULTS: readonly FaultKind[] = [
@@ -86,7 +87,7 @@ export async function copy(world: World): Promise<void> {
           )
           const wrong = hasLied() ? undefined : shadow.wrong(far.durable, 0, shadow.now())
           demand('nothing is lost', wrong === undefined, `The copy is handed over and is not durable there: ${wrong}`)
-          const isSame = hasLied() || near.bytes.every((byte, at) => byte === far.durable[at])
+          const isSame = hasLied() || same(near.bytes, far.durable)
           demand('both are equal', isSame, 'The copy that is handed over is not what the source holds.')
           isOver = true
           writtenAt = near.writtenAt

@@ -7,7 +7,7 @@ import type { FaultKind } from '../faults.ts'
 import { during, pause, text } from '../lifetimes.ts'
 import type { Link, LinkTraits } from '../link.ts'
 import type { Machine } from '../machine.ts'
-import type { Shadow } from '../shadow.ts'
+import { type Shadow, same } from '../shadow.ts'
 import { DestinationProcess, type Hardware, SourceProcess } from '../sides.ts'
 import { Violation } from '../violation.ts'
 import { demand, type SideName, type World } from '../world.ts'
@@ -345,7 +345,7 @@ export class MoveLeg {
       // A power loss since the release may have taken from the source what the destination has.
       if (this.#world.met(`power of ${this.#parts.from}`)) continue
       const theirs = this.#near.disk.bytes.subarray(block * blockSize, (block + 1) * blockSize)
-      const isSame = bytes.every((byte, at) => byte === theirs[at])
+      const isSame = same(bytes, theirs)
       demand('both are equal', isSame, `Block ${block} is taken over and is not what the source holds.`)
     }
   }

@@ -4,6 +4,7 @@ import { createDirtyTracker } from '../../../src/modules/dirty-tracker.ts'
 import { VolatilityMonitor } from '../../../src/orders/volatility-monitor.ts'
 import { Application, planWorkload } from '../application.ts'
 import type { FaultKind } from '../faults.ts'
+import { same } from '../shadow.ts'
 import { demand, type World } from '../world.ts'
 
 const FAULTS: readonly FaultKind[] = [
@@ -82,7 +83,7 @@ export async function replicate(world: World): Promise<void> {
   look()
   const wrong = shadow.wrong(far.durable, 0, before)
   demand('nothing is lost', wrong === undefined, `All is said to be safe, and is not: ${wrong}`)
-  const isSame = near.bytes.every((byte, at) => byte === far.durable[at])
+  const isSame = same(near.bytes, far.durable)
   demand('both are equal', isSame, 'The copy is not what the source holds.')
   isOver = true
   await syncer.close()

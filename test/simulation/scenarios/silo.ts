@@ -11,7 +11,7 @@ import type { HardwareDisk } from '../hardware-disk.ts'
 import { during, text } from '../lifetimes.ts'
 import type { Link, LinkTraits } from '../link.ts'
 import type { Machine } from '../machine.ts'
-import type { Shadow } from '../shadow.ts'
+import { type Shadow, same } from '../shadow.ts'
 import { Violation } from '../violation.ts'
 import { demand, type World } from '../world.ts'
 import { Freshness } from './freshness.ts'
@@ -300,7 +300,7 @@ class SiloMove {
     const wrong = this.#shadow.wrong(durable, 0, before)
     demand('nothing is lost', wrong === undefined, `The destination takes over what is not durable there: ${wrong}`)
     const isLocked = this.#world.machines.source.alive && this.#tracker.local.state === 'locked'
-    const isSame = !isLocked || this.#sourceDisk.bytes.every((byte, at) => byte === durable[at])
+    const isSame = !isLocked || same(this.#sourceDisk.bytes, durable)
     demand('both are equal', isSame, 'What is taken over is not what the source holds.')
   }
 
