@@ -164,10 +164,17 @@ function tellOfLoss({ rw }: Connection): void {
 function receive(connection: Connection): Promise<ReceivedDisk> {
   return receiveDisk({
     connection,
-    create: ({ size }) => {
+    create: async ({ size }) => {
       if (size > 4 * DISK_BYTES)
         throw new StorageError('LIMIT_EXCEEDED', `A database of ${formatBytes(size)} is too large for this page.`)
-      return freshPlace(place, size)
+      try {
+        return await freshPlace(place, size)
+      } catch (error) {
+        // The other side may be another tab of this browser, which has its database there until it is given away.
+        if (errorCode(error) !== 'LOCKED') throw error
+        place = place === 'opfs' ? 'indexeddb' : 'opfs'
+        return freshPlace(place, size)
+      }
     },
   })
 }

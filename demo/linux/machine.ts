@@ -1,5 +1,6 @@
 import type { V86 } from 'v86'
 import wasmUrl from 'v86/build/v86.wasm?url'
+import { errorCode } from '../../src/errors/storage-error.ts'
 import { IndexedDbStorage } from '../../src/sources/indexeddb.ts'
 import { MemoryStorage } from '../../src/sources/memory.ts'
 import { OpfsStorage } from '../../src/sources/opfs.ts'
@@ -59,16 +60,22 @@ export interface DiskPlace {
   readonly name: string
 }
 
-/** Makes a fresh disk, all zeroes, in place of what an earlier machine left. @throws StorageError `LOCKED` while another tab runs it */
+/** Best first. A page that came over plain HTTP from another machine has no OPFS. */
+const PLACES = [
+  { name: 'OPFS', store: OpfsStorage, isThere: () => navigator.storage?.getDirectory !== undefined },
+  { name: 'IndexedDB', store: IndexedDbStorage, isThere: () => globalThis.indexedDB !== undefined },
+]
+
+/** Makes a fresh disk, all zeroes, in place of what an earlier machine left; not of one that runs in another tab of this browser, perhaps on its way here. */
 export async function makePlace(size: number): Promise<DiskPlace> {
-  if (navigator.storage?.getDirectory !== undefined) {
-    await OpfsStorage.delete(DISK_NAME)
-    return { provider: await OpfsStorage.open(DISK_NAME, { size }), name: 'OPFS' }
-  }
-  // A page that came over plain HTTP from another machine has no OPFS.
-  if (globalThis.indexedDB) {
-    await IndexedDbStorage.delete(DISK_NAME)
-    return { provider: await IndexedDbStorage.open(DISK_NAME, { size }), name: 'IndexedDB' }
+  for (const { name, store, isThere } of PLACES) {
+    if (!isThere()) continue
+    try {
+      await store.delete(DISK_NAME)
+      return { provider: await store.open(DISK_NAME, { size }), name }
+    } catch (error) {
+      if (errorCode(error) !== 'LOCKED') throw error
+    }
   }
   return { provider: new MemoryStorage(size), name: 'memory' }
 }

@@ -88,6 +88,24 @@ it('moves between storages and browsers while rows are inserted, and none is los
   await page.close()
 }, 300_000)
 
+it('moves to another tab of its browser, wherever it lies', async () => {
+  const page = await here.visit()
+  await page.getByRole('button', { name: 'Make a database' }).click()
+  await says(page, /into a database in IndexedDB, all the time/)
+  await page.getByRole('button', { name: 'Move to OPFS' }).click()
+  await says(page, /is in OPFS now/)
+  await isInUse(page)
+  const second = await moveTo(page, here)
+  await isInUse(second)
+  expect(await sentence(second)).toContain('in IndexedDB')
+  // The tab it has left holds nothing any more.
+  const third = await moveTo(second, here)
+  await isInUse(third)
+  expect(await sentence(third)).toContain('in OPFS')
+  await isSound(third)
+  for (const tab of [page, second, third]) await tab.close()
+}, 240_000)
+
 it('stays here, in use, when the other page is closed in the middle', async () => {
   const page = await here.visit()
   await page.getByRole('button', { name: 'Make a database' }).click()
