@@ -19,6 +19,7 @@ const HTML = `
       <div class="travel-field"><label for="linux-bios">BIOS</label><input id="linux-bios" name="bios" type="file" required /></div>
       <div class="travel-field"><label for="linux-vga">BIOS of the screen</label><input id="linux-vga" name="vga" type="file" required /></div>
       <button type="submit" class="primary">Start this one</button>
+      <a class="travel-open" href="#database">Go on to the database</a>
     </form>
     <p class="hint" data-part="progress"></p>
   </div>`
@@ -75,7 +76,7 @@ export class Home {
     }
     watchDisk({ emulator, disk }, this.#view)
     await emulator.run()
-    this.#run({ emulator, disk }, place)
+    this.#run({ emulator, disk }, place, { isOwn: false })
     return true
   }
 
@@ -84,7 +85,7 @@ export class Home {
     await fillDisk(place.provider, files.disk)
     const disk = new V86Disk(place.provider)
     this.#view.showScreen('on')
-    this.#view.say(MACHINE.booting)
+    this.#view.say(files.kernel ? MACHINE.booting : MACHINE.starting)
     const emulator = await makeMachine({ disk, screen: this.#view.screen, files, isStarted: true })
     watchDisk({ emulator, disk }, this.#view)
     if (files.kernel) {
@@ -92,7 +93,7 @@ export class Home {
       this.#view.say(MACHINE.keeping)
       await this.#keep({ emulator, disk }, place)
     }
-    this.#run({ emulator, disk }, place)
+    this.#run({ emulator, disk }, place, { isOwn: !files.kernel })
   }
 
   /** State, disk and what tells whether they fit are of one moment. */
@@ -107,8 +108,9 @@ export class Home {
     await keepMachine({ disk: about, state: new Blob([state]), image: image! })
   }
 
-  #run(machine: Machine, { name }: DiskPlace): void {
-    new RunningMachine(this.#panel, this.#view, machine, ready(name, machine.disk.byteLength))
+  #run(machine: Machine, { name: place }: DiskPlace, { isOwn }: { isOwn: boolean }): void {
+    const said = ready({ place, bytes: machine.disk.byteLength, isOwn })
+    new RunningMachine(this.#panel, this.#view, machine, said)
   }
 
   #askForOwn(): void {

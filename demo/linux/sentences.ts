@@ -18,6 +18,7 @@ export const MACHINE = {
     'Linux is booting; the first time takes some twenty seconds.',
     'Once it has, it is kept in this browser, and the next start takes a second or two.',
   ),
+  starting: running('Your machine is starting from its disk.', ''),
   keeping: running('Linux has booted; keeping it for the next time.', ''),
   waiting: running('Waiting for the other side to open the link.', 'The machine runs on meanwhile.'),
   proving: running('Connected; proving that both sides have the secret of the link.', 'Nothing is sent before.'),
@@ -63,12 +64,13 @@ export const MACHINE = {
   },
 } as const satisfies Record<string, Statement>
 
-/** The machine can be used. */
-export function ready(place: string, bytes: number): Statement {
+/** The machine can be used: the Linux of this page, or what a visitor has chosen, of which nothing is known. */
+export function ready({ place, bytes, isOwn }: { place: string; bytes: number; isOwn: boolean }): Statement {
+  const disk = `Its disk of ${formatBytes(bytes)} is in ${place}.`
   return {
     tone: 'idle',
-    sentence: 'Linux is running in this tab.',
-    detail: `Its disk of ${formatBytes(bytes)} is in ${place}. Type clock, press Enter, and move it while it ticks.`,
+    sentence: `${isOwn ? 'Your machine' : 'Linux'} is running in this tab.`,
+    detail: isOwn ? `${disk} Move it while it runs.` : `${disk} Type clock, press Enter, and move it while it ticks.`,
   }
 }
 
@@ -112,6 +114,5 @@ export function diskFailed({ code, message }: WireError): Statement {
 
 /** It does not start. */
 export function notStarted({ code, message }: WireError): Statement {
-  const detail = code === 'LOCKED' ? 'Another tab of this browser runs it; close that one.' : (code ?? '')
-  return { tone: 'failed', sentence: message, detail }
+  return { tone: 'failed', sentence: message, detail: code ?? '' }
 }

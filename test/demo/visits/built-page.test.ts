@@ -3,9 +3,11 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
 import { type PreviewServer, preview } from 'vite'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Demo, outcome, PATIENCE_MS, QUICK, startDemo } from './visitor.ts'
+import { hasGuest, screen, sentence } from './machine-visitor.ts'
+import { type Demo, outcome, PATIENCE_MS, QUICK, startDemo, text } from './visitor.ts'
 
 const builder = fileURLToPath(new URL('../../../demo/build.mjs', import.meta.url))
 const configFile = fileURLToPath(new URL('../../../vite.config.ts', import.meta.url))
@@ -74,6 +76,79 @@ it('brings two tabs of one browser together without a server that introduces the
   await page.close()
   await other.close()
 })
+
+it(
+  'inserts into a database that moves, and finds it sound',
+  async () => {
+    const page = await demo.visit()
+    const says = (what: RegExp) =>
+      expect.poll(() => text(page, '#database [data-part=sentence]'), { timeout: PATIENCE_MS }).toMatch(what)
+    await page.getByRole('button', { name: 'Make a database' }).click()
+    await says(/into a database in IndexedDB, all the time/)
+    await expect.poll(() => text(page, '#database [data-travel=rows]'), { timeout: PATIENCE_MS }).toMatch(/[1-9]/)
+    await page.getByRole('button', { name: 'Move to OPFS' }).click()
+    await says(/is in OPFS now/)
+    await page.getByRole('button', { name: 'Check it' }).click()
+    await says(/says ok, and all [1-9][\d,]* rows are there/)
+    expect(demo.complaints).toEqual([])
+    expect(demo.strangers).toEqual([])
+    await page.close()
+  },
+  3 * PATIENCE_MS,
+)
+
+it('says in one sentence that it has no Linux, and what is there without one', async () => {
+  const page = await demo.visit()
+  await page.getByRole('button', { name: 'Start Linux' }).click()
+  await expect.poll(() => sentence(page)).toMatch(/^This page was served without a Linux: [^.]+\.$/)
+  expect(await text(page, '#linux [data-part=detail]')).toContain('the database further down')
+  expect(await screen(page).isVisible()).toBe(false)
+  await page.getByRole('link', { name: 'Go on to the database' }).click()
+  const start = page.getByRole('button', { name: 'Make a database' })
+  await expect.poll(() => start.evaluate((button) => button.getBoundingClientRect().top)).toBeLessThan(900)
+  expect(otherComplaints()).toEqual([])
+  await page.close()
+})
+
+/** Looks for the guest of this page were answered with 404, of which a browser speaks by itself; takes these, and returns what else it said. */
+function otherComplaints(): string[] {
+  return demo.complaints
+    .splice(0)
+    .filter((complaint) => !complaint.includes('the server responded with a status of 404'))
+}
+
+/** A disk whose first sector, which the BIOS starts, says something on the screen and halts. */
+function talkingDisk(): Buffer {
+  const disk = Buffer.alloc(2 ** 20)
+  // cld; ds = 0; si = 7c19h; each byte up to a zero goes to the screen by int 10h; hlt.
+  Buffer.from('31c08ed8be197cfcac84c07409b40ebb0700cd10ebf2f4ebfd', 'hex').copy(disk)
+  disk.write('THIS DISK TALKS\0', 0x19, 'latin1')
+  disk.writeUInt16BE(0x55aa, 510)
+  return disk
+}
+
+it.skipIf(!hasGuest('a machine of the visitor is not started, for want of a BIOS'))(
+  'starts a machine from an image and a BIOS of the visitor, and refuses what is none',
+  async () => {
+    const guest = (name: string) => fileURLToPath(new URL(`../../../build/guest/${name}`, import.meta.url))
+    const page = await demo.visit()
+    await page.getByRole('button', { name: 'Start Linux' }).click()
+    await page.getByLabel('BIOS', { exact: true }).setInputFiles(guest('bios.bin'))
+    await page.getByLabel('BIOS of the screen').setInputFiles(guest('vgabios.bin'))
+    const image = page.getByLabel('Image of a disk')
+    await image.setInputFiles({ name: 'disk.img.gz', mimeType: 'application/gzip', buffer: talkingDisk() })
+    await page.getByRole('button', { name: 'Start this one' }).click()
+    await page.locator('#linux [data-part=outcome][data-kind=failed]').waitFor()
+    await image.setInputFiles({ name: 'disk.img.gz', mimeType: 'application/gzip', buffer: gzipSync(talkingDisk()) })
+    await page.getByRole('button', { name: 'Start this one' }).click()
+    await expect.poll(() => sentence(page), { timeout: PATIENCE_MS }).toBe('Your machine is running in this tab.')
+    await expect.poll(() => screen(page).innerText(), { timeout: 2 * PATIENCE_MS }).toContain('THIS DISK TALKS')
+    expect(otherComplaints()).toEqual([])
+    expect(demo.strangers).toEqual([])
+    await page.close()
+  },
+  4 * PATIENCE_MS,
+)
 
 it('says what it takes, and refuses what is no rendezvous', () => {
   const run = (...args: string[]) => spawnSync(process.execPath, [builder, ...args], { encoding: 'utf8' })
