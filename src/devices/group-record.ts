@@ -51,7 +51,7 @@ export class GroupRecord {
     const record = await slots.read()
     // What was read is durable from here on, so that the slots know that it must not be written over.
     if (record) await slots.flush()
-    return new GroupRecord(slots, record ? parse(record) : new Map())
+    return new GroupRecord(slots, byMigration(record ? decodeGroupRecord(record) : []))
   }
 
   /**
@@ -93,7 +93,7 @@ export class GroupRecord {
   }
 
   async #store(disks: readonly GivenDisk[]): Promise<void> {
-    await this.#slots.write(encode(disks), AFTER_SLOTS, 0)
+    await this.#slots.write(encodeGroupRecord(disks), AFTER_SLOTS, 0)
     await this.#slots.flush()
     this.#given = byMigration(disks)
   }
@@ -103,7 +103,8 @@ function byMigration(disks: readonly GivenDisk[]): ReadonlyMap<string, GivenDisk
   return new Map(disks.map((disk) => [disk.migrationId, disk]))
 }
 
-function encode(disks: readonly GivenDisk[]): Uint8Array {
+/** The bytes of a record; at most `GROUP_DISKS` disks. */
+export function encodeGroupRecord(disks: readonly GivenDisk[]): Uint8Array {
   const record = new Uint8Array(2 + disks.length * ENTRY_BYTES)
   record.set([VERSION, disks.length])
   disks.forEach(({ diskId, migrationId, root }, index) => {
@@ -116,16 +117,26 @@ function encode(disks: readonly GivenDisk[]): Uint8Array {
   return record
 }
 
-function parse(record: Uint8Array): ReadonlyMap<string, GivenDisk> {
+/** Reads a record, which has one form only. @throws StorageError `CORRUPT` */
+export function decodeGroupRecord(record: Uint8Array): GivenDisk[] {
   const [version, count = 0] = record
-  if (version !== VERSION || count > GROUP_DISKS || record.length !== 2 + count * ENTRY_BYTES) {
-    throw new StorageError('CORRUPT', 'The record of the group is of another version, or damaged.')
-  }
+  if (version !== VERSION || count > GROUP_DISKS || record.length !== 2 + count * ENTRY_BYTES) throw damaged()
   const disks = Array.from({ length: count }, (_, index): GivenDisk => {
     const at = 2 + index * ENTRY_BYTES
     const part = (from: number) => record.slice(at + from, at + from + ID_BYTES)
-    const root = record[at + 2 * ID_BYTES] === 1 ? part(2 * ID_BYTES + 1) : undefined
-    return { diskId: digestText(part(0)), migrationId: digestText(part(ID_BYTES)), root }
+    const [hasRoot, bytes] = [record[at + 2 * ID_BYTES]!, part(2 * ID_BYTES + 1)]
+    if (hasRoot > 1 || (hasRoot === 0 && bytes.some((byte) => byte !== 0))) throw damaged()
+    return {
+      diskId: digestText(part(0)),
+      migrationId: digestText(part(ID_BYTES)),
+      root: hasRoot === 1 ? bytes : undefined,
+    }
   })
-  return byMigration(disks)
+  // Of two that name one migration nobody could say which decides.
+  if (byMigration(disks).size < count) throw damaged()
+  return disks
+}
+
+function damaged(): StorageError {
+  return new StorageError('CORRUPT', 'The record of the group is of another version, or damaged.')
 }

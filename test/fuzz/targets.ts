@@ -1,6 +1,7 @@
 import type { FuzzTarget } from './target.ts'
 import { expansion } from './targets/expansion.ts'
 import { frames } from './targets/frames.ts'
+import { groupRecord } from './targets/group-record.ts'
 import { gzip } from './targets/gzip.ts'
 import { journalPlace } from './targets/journal-place.ts'
 import { journalRecords } from './targets/journal-records.ts'
@@ -22,4 +23,5 @@ export const targets: readonly FuzzTarget[] = [
   messagePipe,
   journalRecords,
   journalPlace,
+  groupRecord,
 ]
