@@ -8,7 +8,7 @@ import { GroupMessages } from './group-messages.ts'
 import { type GroupDisk, memberOptions, type SendGroupOptions, type SentGroup } from './group-options.ts'
 import { GroupRecord } from './group-record.ts'
 import { GroupRun } from './group-run.ts'
-import { sendGroupToSilo } from './group-to-silo.ts'
+import { sendGroupToSilo, transferAuthority } from './group-to-silo.ts'
 import { GROUP_DISKS } from './limits.ts'
 import { MemberJournal } from './member-journal.ts'
 import type { SentDisk } from './send-options.ts'
@@ -125,7 +125,7 @@ export class DeviceGroup {
       ...(unlockerHandler ? { unlockerHandler } : {}),
       decide: async (contexts) => {
         await options.handOver?.(contexts)
-        if (isSilo) await messages.transferAuthority()
+        if (isSilo) await transferAuthority({ messages, run, options })
         else await this.#decide(options, contexts, run)
       },
     })
@@ -148,13 +148,10 @@ export class DeviceGroup {
   async #sendAll(options: SendGroupOptions, run: GroupRun, messages: GroupMessages): Promise<readonly SentDisk[]> {
     const { connection, strategy = 'pre-copy' } = options
     const sizes = this.#disks.map(({ source }) => source.size)
-    await messages.announce({
-      kind: 'device-group-info',
-      devices: this.#disks.map(({ name, source }, index) => {
-        const { size, blockSize } = source
-        return { kind: 'dev-info', dev: index + 1, name, size, blockSize, schema: '' }
-      }),
+    const devices = this.#disks.map(({ name, source: { size, blockSize } }, index) => {
+      return { kind: 'dev-info', dev: index + 1, name, size, blockSize, schema: '' } as const
     })
+    await messages.announce({ kind: 'device-group-info', devices }, options.signal)
     const ends = await Promise.allSettled(
       this.#sending.map(async (sending, index) => {
         const { name, order, isWhole = false } = this.#disks[index]!

@@ -36,8 +36,8 @@ export class GroupMessages {
   }
 
   /** Says which disks come; first of all. */
-  async announce(info: DeviceGroupInfo): Promise<void> {
-    await this.#connection.rw.post(this.#dev, info, { urgent: true })
+  async announce(info: DeviceGroupInfo, signal?: AbortSignal): Promise<void> {
+    await this.#connection.rw.post(this.#dev, info, { urgent: true, ...(signal ? { signal } : {}) })
   }
 
   /**

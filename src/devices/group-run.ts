@@ -28,7 +28,10 @@ export interface GroupRunOptions {
  * for all, what is left of all, and one decision that gives away all or none.
  */
 export class GroupRun {
-  /** It could not be stored whether the disks were given away: nobody unlocks. Only this side's own record can leave that open, never what a peer says. */
+  /**
+   * Nobody knows whether the disks were given away: nobody unlocks. Only this side's own record can leave that open, never what a peer says, but in dialect
+   * `silo`, where there is none.
+   */
   isInDoubt = false
   readonly #options: GroupRunOptions
   readonly #clock: Clock

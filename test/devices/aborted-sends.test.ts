@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { DeviceGroup } from '../../src/devices/device-group.ts'
 import { receiveDisk } from '../../src/devices/receive-disk.ts'
+import { receiveGroup } from '../../src/devices/receive-group.ts'
 import { sendDisk } from '../../src/devices/send-disk.ts'
 import { createDirtyTracker } from '../../src/modules/dirty-tracker.ts'
 import type { Channel } from '../../src/protocol/channel.ts'
@@ -21,8 +23,11 @@ async function turns(clock: VirtualClock, count: number, isOver = () => false): 
   }
 }
 
-/** Sends a disk to a peer that takes all but says nothing any more from its `silentFrom`-th send on, and aborts that; undefined when it was over before. */
-async function abortAt(dialect: Dialect, silentFrom: number): Promise<string | undefined> {
+/** What is sent: a disk by itself, or as a group, of which nobody knows more. */
+type What = 'disk' | 'group'
+
+/** Sends it to a peer that takes all but says nothing any more from its `silentFrom`-th send on, and aborts that; undefined when it was over before. */
+async function abortAt(what: What, dialect: Dialect, silentFrom: number): Promise<string | undefined> {
   const clock = new VirtualClock({ automatic: false })
   const { a, b } = memoryChannels({ clock })
   let sends = 0
@@ -45,7 +50,10 @@ async function abortAt(dialect: Dialect, silentFrom: number): Promise<string | u
   const stop = new AbortController()
   const { signal } = stop
   let outcome = 'pending'
-  sendDisk({ connection: near, source: remote, name: 'disk', signal, clock, maxPauseMs: 5000 }).then(
+  const options = { connection: near, signal, clock, maxPauseMs: 5000 }
+  const group = await DeviceGroup.open({ disks: [{ name: 'disk', source: remote }] })
+  const sending = what === 'disk' ? sendDisk({ ...options, source: remote, name: 'disk' }) : group.send(options)
+  sending.then(
     ({ acknowledged }) => {
       outcome = acknowledged ? 'acknowledged' : 'released'
     },
@@ -54,8 +62,9 @@ async function abortAt(dialect: Dialect, silentFrom: number): Promise<string | u
     },
   )
   let isTheirs = false
-  receiveDisk({ connection: far, create: () => new MemoryStorage(SIZE) })
-    .then(({ handedOver }) => handedOver)
+  const receive = what === 'disk' ? receiveDisk : receiveGroup
+  receive({ connection: far, create: () => new MemoryStorage(SIZE) })
+    .then(({ handedOver }: { handedOver: Promise<unknown> }) => handedOver)
     .then(
       () => {
         isTheirs = true
@@ -85,13 +94,18 @@ async function abortAt(dialect: Dialect, silentFrom: number): Promise<string | u
   return outcome
 }
 
-describe.each(['silo', 'blockferry/1'] as const)('a disk sent in dialect %s', (dialect) => {
+describe.each([
+  { what: 'disk', dialect: 'silo' },
+  { what: 'disk', dialect: 'blockferry/1' },
+  { what: 'group', dialect: 'silo' },
+  { what: 'group', dialect: 'blockferry/1' },
+] as const)('a $what sent in dialect $dialect', ({ what, dialect }) => {
   test('to a peer that falls silent at any moment can be aborted, and has one owner at most', async () => {
     // The hello has come, or there would be nothing to abort.
     const first = dialect === 'silo' ? 1 : 2
     const outcomes: string[] = []
     for (let outcome: string | undefined; ; outcomes.push(outcome)) {
-      outcome = await abortAt(dialect, first + outcomes.length)
+      outcome = await abortAt(what, dialect, first + outcomes.length)
       if (outcome === undefined) break
       expect(outcomes.length).toBeLessThan(100)
     }
