@@ -1,5 +1,5 @@
-import type { Page } from 'playwright'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { focused, focusRing, namingProblems, sidewaysBy, textContrasts } from './accessibility-checks.ts'
 import { type Demo, outcome, PATIENCE_MS, QUICK, SLOW, startDemo, underWay } from './visitor.ts'
 
 let demo: Demo
@@ -82,17 +82,7 @@ for (const scheme of ['light', 'dark'] as const) {
 
 it('names every control, and nothing twice', async () => {
   const page = await demo.visit()
-  const problems = await page.evaluate(() => {
-    const found: string[] = []
-    for (const control of document.querySelectorAll<HTMLInputElement>('input, select, button')) {
-      const label = control.getAttribute('aria-label') ?? control.labels?.[0]?.textContent ?? control.textContent ?? ''
-      if (label.trim() === '') found.push(`no name: ${control.outerHTML}`)
-    }
-    const ids = [...document.querySelectorAll('[id]')].map((element) => element.id)
-    for (const id of ids) if (ids.indexOf(id) !== ids.lastIndexOf(id)) found.push(`twice: ${id}`)
-    return found
-  })
-  expect(problems).toEqual([])
+  expect(await namingProblems(page)).toEqual([])
   await page.close()
 })
 
@@ -111,50 +101,6 @@ it('moves less on request', async () => {
 it('complained about nothing', () => {
   expect(demo.complaints).toEqual([])
 })
-
-function sidewaysBy(page: Page): Promise<number> {
-  return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
-}
-
-function focused(page: Page): Promise<string> {
-  return page.evaluate(() => document.activeElement?.textContent?.trim() ?? '')
-}
-
-/** The outline of what has the focus, or of the text beside it, where the control itself is invisible. */
-function focusRing(page: Page): Promise<string> {
-  return page.evaluate(() => {
-    const element = document.activeElement!
-    const shown = element.matches('[type=radio]') ? element.nextElementSibling! : element
-    return getComputedStyle(shown).outlineStyle
-  })
-}
-
-/** WCAG 2.2 contrast of every text that can be seen and used with what lies behind it. */
-function textContrasts(page: Page): Promise<{ text: string; ratio: number }[]> {
-  return page.evaluate(() => {
-    const channels = (colour: string) => (colour.match(/[\d.]+/g) ?? []).map(Number)
-    const luminance = (colour: string) => {
-      const [red, green, blue] = channels(colour).map((channel) => {
-        const share = channel / 255
-        return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4
-      })
-      return 0.2126 * red! + 0.7152 * green! + 0.0722 * blue!
-    }
-    const behind = (element: Element | null): string => {
-      if (!element) return getComputedStyle(document.documentElement).backgroundColor
-      const colour = getComputedStyle(element).backgroundColor
-      return channels(colour)[3] === 0 ? behind(element.parentElement) : colour
-    }
-    const results: { text: string; ratio: number }[] = []
-    for (const element of document.querySelectorAll('body *')) {
-      const own = [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.textContent?.trim())
-      if (!own || !element.checkVisibility() || element.closest(':disabled, noscript')) continue
-      const light = [luminance(getComputedStyle(element).color), luminance(behind(element))].sort((a, b) => b - a)
-      results.push({ text: element.textContent!.trim().slice(0, 40), ratio: (light[0]! + 0.05) / (light[1]! + 0.05) })
-    }
-    return results
-  })
-}
 
 /** Distance of two `#rrggbb` colours, 0 to 441. */
 function distance(a: string, b: string): number {
