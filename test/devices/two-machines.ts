@@ -75,8 +75,10 @@ class DeafClock extends VirtualClock {
 /** What machines are made of. */
 export interface MachineOptions {
   readonly storage: MakeStorage
-  /** The name of this boot, as journals know it. */
-  readonly bootId: string
+  /** The name of this boot, as the journals know it of each machine. */
+  readonly bootId: string | ((name: string) => string)
+  /** Hears of each piece that a side has sent, or that has come to it, how long it was. */
+  readonly hears?: (side: Blow['at'], what: 'sent' | 'arrived', bytes: number) => void
 }
 
 function memoryStorage(_name: string, content: number | Uint8Array): MemoryStorage {
@@ -101,7 +103,7 @@ class Machine {
   constructor(name: string, disk: Uint8Array, { storage, bootId }: MachineOptions) {
     this.disk = storage(`${name} disk`, disk)
     this.place = storage(`${name} journal`, journalBytes(disk.length, BLOCK))
-    this.#bootId = bootId
+    this.#bootId = typeof bootId === 'string' ? bootId : bootId(name)
     this.#live()
   }
 
@@ -141,6 +143,7 @@ export class TwoMachines {
   /** What an application was told that it has written. */
   readonly shadow: MemoryStorage
   readonly #random: Random
+  readonly #hears: NonNullable<MachineOptions['hears']>
   tracker!: DirtyTracker
   sending!: SendingDisk
   arriving!: ArrivingDisk
@@ -154,6 +157,7 @@ export class TwoMachines {
 
   constructor(random: Random, blocks = BLOCKS, options: MachineOptions = { storage: memoryStorage, bootId: 'one' }) {
     this.#random = random
+    this.#hears = options.hears ?? (() => {})
     // The last block is short.
     const size = (blocks - 1) * BLOCK + 77
     const content = new Uint8Array(size)
@@ -211,11 +215,16 @@ export class TwoMachines {
       return {
         kind: channel.kind,
         ended: channel.ended,
-        receive: (handler) => channel.receive(handler),
+        receive: (handler) =>
+          channel.receive((bytes) => {
+            this.#hears(at, 'arrived', bytes.length)
+            return handler(bytes)
+          }),
         close: () => channel.close(),
         abort: (reason) => channel.abort(reason),
         send: (parts) => {
           this.checkOneOwner()
+          for (const part of parts) this.#hears(at, 'sent', part.length)
           sends++
           const isDue = blow?.send === sends || (blow?.bytes !== undefined && this.bytesSent >= blow.bytes)
           if (blow?.at === at && isDue && !this.struck) strike()

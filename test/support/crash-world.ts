@@ -24,6 +24,13 @@ export type CrashKind =
   /** As `power`, and the storage lied about any flush. */
   | 'lost-flushes'
 
+/** When a storage was left alone, and how. */
+export interface Crash {
+  /** Events that had happened. */
+  readonly at: number
+  readonly kind: CrashKind
+}
+
 /** One thing a crash may have left behind. */
 export interface Wreck {
   /** Events that had happened. */
@@ -74,23 +81,27 @@ export class CrashWorld {
     }: { random: Random; perPoint?: number; from?: number; to?: number },
   ): Generator<Wreck> {
     for (let at = from; at <= to; at++) {
-      const uncertain = [...this.#disks.values()].map((disk) => disk.uncertain(kind, at).length)
-      const states = uncertain.reduce((product, count) => product * 2 ** count, 1)
-      const isAll = states <= perPoint
-      for (let pick = 0; pick < (isAll ? states : perPoint); pick++) {
-        yield { at, kind, images: this.#images(kind, at, isAll ? bitsOf(pick) : someOf(random, pick), random, false) }
-      }
-      // And torn ones.
-      for (let torn = 0; torn < Math.min(4, states - 1); torn++) {
-        yield { at, kind, images: this.#images(kind, at, someOf(random, torn), random, true) }
-      }
+      for (const images of this.images(() => ({ kind, at }), { random, perPoint })) yield { at, kind, images }
     }
   }
 
-  #images(kind: CrashKind, at: number, takes: () => boolean, random: Random, isTorn: boolean): Map<string, Uint8Array> {
-    const images = new Map<string, Uint8Array>()
-    for (const [name, disk] of this.#disks) images.set(name, disk.image(kind, at, takes, isTorn ? random : undefined))
-    return images
+  /**
+   * What is left of the storages, each by name, where each may have been left alone at a moment of its own. As {@link wrecks}; `tornPerPoint`: how many
+   * torn ones come after those.
+   */
+  *images(
+    crashOf: (name: string) => Crash,
+    { random, perPoint, tornPerPoint = 4 }: { random: Random; perPoint: number; tornPerPoint?: number },
+  ): Generator<ReadonlyMap<string, Uint8Array>> {
+    const image = (takes: () => boolean, tears?: Random) =>
+      new Map(Array.from(this.#disks, ([name, disk]) => [name, disk.image(crashOf(name), takes, tears)]))
+    const uncertain = Array.from(this.#disks, ([name, disk]) => disk.uncertain(crashOf(name)).length)
+    const states = uncertain.reduce((product, count) => product * 2 ** count, 1)
+    const isAll = states <= perPoint
+    for (let pick = 0; pick < (isAll ? states : perPoint); pick++) {
+      yield image(isAll ? bitsOf(pick) : someOf(random, pick))
+    }
+    for (let torn = 0; torn < Math.min(tornPerPoint, states - 1); torn++) yield image(someOf(random, torn), random)
   }
 }
 
@@ -155,11 +166,11 @@ class TracedStorage implements StorageProvider {
   cancelWrites(): void {}
 
   /** Writes of which a crash at that moment may have left any part. */
-  uncertain(kind: CrashKind, at: number): TracedWrite[] {
+  uncertain({ kind, at }: Crash): TracedWrite[] {
     return this.#writes.filter((write) => write.issued <= at && !isCertain(kind, write, at))
   }
 
-  image(kind: CrashKind, at: number, takes: () => boolean, tears: Random | undefined): Uint8Array {
+  image({ kind, at }: Crash, takes: () => boolean, tears: Random | undefined): Uint8Array {
     const image = this.#before.slice()
     for (const write of this.#writes) {
       if (write.issued > at) continue
