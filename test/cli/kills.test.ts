@@ -10,9 +10,9 @@ import { ensureNbdClients } from '../support/nbd-clients.mjs'
 
 /**
  * Real processes, killed with SIGKILL in every phase while a client writes, and started again until the disk has moved.
- * `BLOCKFERRY_KILLS=50 npx vitest run --project node test/cli/kills.test.ts` does as many in a row, from `BLOCKFERRY_SEED`.
+ * `KILLS=50 npx vitest run --project node test/cli/kills.test.ts` does as many in a row, from `BLOCKFERRY_SEED`.
  */
-const RUNS = Number(process.env.BLOCKFERRY_KILLS ?? 4)
+const RUNS = Number(process.env.KILLS ?? 4)
 const SEED = Number(process.env.BLOCKFERRY_SEED ?? 1)
 const MiB = 2 ** 20
 /** What is promised: the larger of 4 MiB and two windows. */

@@ -7,8 +7,11 @@ import type { Note, Remains, Task } from './task.ts'
 /** How a side ends: its tab is closed, without a word to it, or its browser gets SIGKILL. */
 export type KillMeans = 'tab' | 'browser'
 
-/** Longest wait for a side, on a loaded machine. */
+/** Longest wait for a side that says nothing new: on a loaded machine it may be slow, and goes on telling so. */
 const PATIENCE_MS = 60_000
+
+/** What a program tells that runs beside the move: no sign that the move goes on. */
+const BESIDE: ReadonlySet<Note['type']> = new Set(['wrote', 'flushed'])
 
 /** One side of a move, in a browser of its own, whose profile outlives it. */
 export class Player {
@@ -17,6 +20,8 @@ export class Player {
   #chromium: Chromium
   #page: Page | undefined
   #wake: () => void = () => {}
+  /** What it said that is new, and when. */
+  #told: { readonly atMs: number; readonly note: Note }[] = []
 
   private constructor(chromium: Chromium, address: string) {
     this.#chromium = chromium
@@ -32,6 +37,7 @@ export class Player {
     const page = await this.#open()
     await page.evaluate(() => window.wipe())
     this.notes.length = 0
+    this.#told = []
   }
 
   async run(task: Task): Promise<void> {
@@ -47,13 +53,14 @@ export class Player {
 
   /** Resolves with the first note of this kind from the `from`-th on. @throws what the side failed with */
   async heard<Type extends Note['type']>(type: Type, from = 0): Promise<Extract<Note, { type: Type }>> {
-    const until = performance.now() + PATIENCE_MS
+    const calledAt = performance.now()
     for (;;) {
       const since = this.notes.slice(from)
       const found = since.find((note) => note.type === type)
       if (found) return found as Extract<Note, { type: Type }>
       const failed = since.find((note) => note.type === 'failed')
       if (failed?.type === 'failed') throw new Error(failed.message)
+      const until = Math.max(calledAt, this.#told.at(-1)?.atMs ?? 0) + PATIENCE_MS
       const woken = await new Promise<boolean>((resolve) => {
         const late = setTimeout(() => resolve(false), Math.max(0, until - performance.now()))
         this.#wake = () => {
@@ -61,12 +68,13 @@ export class Player {
           resolve(true)
         }
       })
-      if (!woken) throw new Error(`Waited in vain for "${type}", after ${this.#told()}`)
+      if (!woken) throw new Error(`Waited in vain for "${type}", after ${this.told}`)
     }
   }
 
-  #told(): string {
-    return JSON.stringify(this.notes.filter(({ type }) => type !== 'wrote' && type !== 'flushed'))
+  /** What it said, in seconds of this process. */
+  get told(): string {
+    return this.#told.map(({ atMs, note }) => `${(atMs / 1000).toFixed(1)} ${JSON.stringify(note)}`).join(', ')
   }
 
   async kill(means: KillMeans): Promise<void> {
@@ -95,6 +103,7 @@ export class Player {
     await page.exposeFunction('hear', (note: Note) => {
       if (this.#page !== page) return
       this.notes.push(note)
+      if (!BESIDE.has(note.type)) this.#told.push({ atMs: performance.now(), note })
       this.#wake()
     })
     await page.goto(this.#address)

@@ -3,6 +3,7 @@ import { ArrivingDisk } from '../../../src/devices/arriving-disk.ts'
 import { SendingDisk } from '../../../src/devices/sending-disk.ts'
 import { errorCode } from '../../../src/errors/storage-error.ts'
 import { type Journal, journalBytes, openJournal } from '../../../src/migration/journal/journal.ts'
+import type { Ownership } from '../../../src/migration/journal/ownership.ts'
 import { createWriteIntents } from '../../../src/migration/journal/write-intents.ts'
 import { createDirtyTracker } from '../../../src/modules/dirty-tracker.ts'
 import { type Connection, openConnection } from '../../../src/protocol/connection.ts'
@@ -23,6 +24,9 @@ const RUN_BYTES = 262144
 /** Milliseconds between two writes, and writes between two flushes. */
 const WRITE_MS = 4
 const FLUSH_WRITES = 8
+
+/** When a write was acknowledged last. Not told each time: on a busy machine so many notes would take minutes to be heard. */
+let wroteAtMs = 0
 
 const tell = (note: Note) => self.postMessage(note)
 
@@ -54,12 +58,27 @@ async function open(task: Task, halt?: Halt): Promise<{ disk: StorageProvider; j
     lockTimeoutMs: 10_000,
   })
   const journal = await openJournal(beside, { size, blockSize, hasher: await createBlockHasher(), bootId: 'page' })
-  return { disk: halting(disk, task, halt), journal: haltingJournal(journal, halt) }
+  return { disk: halting(disk, journal, task, halt), journal: haltingJournal(journal, halt) }
+}
+
+/** So that a side that is slow can be told from one that hangs. */
+async function tellProgress({ digests }: Journal): Promise<void> {
+  for (let before = -1; ; await systemClock.sleep(1000)) {
+    if (digests.knownBlocks === before) continue
+    before = digests.knownBlocks
+    tell({ type: 'moved', share: before / digests.blockCount })
+  }
+}
+
+/** The disk has a new owner, who lacks blocks. */
+function isIncomplete({ ownership }: Journal): boolean {
+  if (ownership?.state === 'released') return ownership.root === undefined
+  return ownership?.state === 'owner' && ownership.missing === true
 }
 
 /** Stops when as much was read, or written, as was asked for. */
-function halting(disk: StorageProvider, { side }: Task, halt: Halt | undefined): StorageProvider {
-  if (halt?.at !== 'bytes') return disk
+function halting(disk: StorageProvider, journal: Journal, { side, blockSize }: Task, halt?: Halt): StorageProvider {
+  if (halt?.at !== 'bytes' && halt?.at !== 'rest') return disk
   let passed = 0
   const method = side === 'source' ? 'readAt' : 'writeAt'
   return new Proxy(disk, {
@@ -70,7 +89,8 @@ function halting(disk: StorageProvider, { side }: Task, halt: Halt | undefined):
       const call = value.bind(target) as (bytes: Uint8Array, ...rest: unknown[]) => unknown
       if (name !== method) return call
       return async (bytes: Uint8Array, ...rest: unknown[]) => {
-        passed += bytes.length
+        // Parts of blocks are those of the program.
+        if (bytes.length >= blockSize && (halt.at === 'bytes' || isIncomplete(journal))) passed += bytes.length
         return passed > halt.bytes ? halted() : call(bytes, ...rest)
       }
     },
@@ -78,16 +98,17 @@ function halting(disk: StorageProvider, { side }: Task, halt: Halt | undefined):
 }
 
 function haltingJournal(journal: Journal, halt: Halt | undefined): Journal {
-  if (!halt || halt.at === 'bytes') return journal
-  const around = async (state: string | undefined, work: () => Promise<void>) => {
-    if (state !== halt.state) return work()
+  if (halt?.at !== 'before' && halt?.at !== 'after') return journal
+  const around = async (next: Ownership | undefined, work: () => Promise<void>) => {
+    const isWhole = next?.state === 'owner' && !next.missing
+    if (halt.state === 'whole' ? !isWhole : next?.state !== halt.state) return work()
     if (halt.at === 'after') await work()
     return halted()
   }
   const become = journal.become.bind(journal)
   const checkpoint = journal.checkpoint.bind(journal)
-  journal.become = (next) => around(next.state, () => become(next))
-  journal.checkpoint = (options = {}) => around(options.ownership?.state, () => checkpoint(options))
+  journal.become = (next) => around(next, () => become(next))
+  journal.checkpoint = (options = {}) => around(options.ownership, () => checkpoint(options))
   return journal
 }
 
@@ -108,6 +129,7 @@ async function connect({ url, side }: Task): Promise<Connection> {
 async function send(task: Task): Promise<void> {
   const { size, blockSize, life } = task
   const { disk, journal } = await open(task, task.halt)
+  tellProgress(journal).catch(fail)
   if (!journal.ownership) await fill(disk)
   const { local, remote } = createDirtyTracker(disk, blockSize, createWriteIntents(journal))
   const sending = await SendingDisk.open({ source: remote, journal })
@@ -122,14 +144,17 @@ async function send(task: Task): Promise<void> {
         name: `life ${life}`,
         runBytes: RUN_BYTES,
         maxPauseMs: 5000,
+        strategy: task.strategy,
       })
       await connection.close()
       if (!acknowledged) continue
       stop.abort()
-      return tell({ type: 'done', root: journal.ownership!.root ?? '', dirtied: blocksDirtied * blockSize })
+      tell({ type: 'wrote', atMs: wroteAtMs })
+      return tell({ type: 'done', root: journal.ownership!.root, dirtied: blocksDirtied * blockSize })
     } catch (error) {
       await connection.close(error)
       const code = errorCode(error)
+      tell({ type: 'disconnected', code })
       if (code !== 'PEER_LOST' && code !== 'CLOSED') throw error
     }
   }
@@ -147,23 +172,46 @@ async function send(task: Task): Promise<void> {
 /** Takes the disk, over as many connections as that takes, and writes to it once it may. */
 async function receive(task: Task): Promise<void> {
   const { disk, journal } = await open(task, task.halt)
-  const arriving = new ArrivingDisk({ create: () => disk, openJournal: () => journal, reconnectMs: 600_000 })
+  tellProgress(journal).catch(fail)
+  const { reconnectMs } = task
+  const arriving = new ArrivingDisk({ create: () => disk, openJournal: () => journal, reconnectMs })
   await arriving.open({ name: 'disk', size: task.size, blockSize: task.blockSize })
   void arriving.handedOver.then(() => {
     write(arriving.disk, task, new AbortController().signal).catch(fail)
-    tell({ type: 'done', root: journal.ownership!.root ?? '', dirtied: 0 })
+    return whole(arriving, journal)
   }, fail)
   for (;;) {
     const connection = await connect(task)
     try {
       await arriving.attach(connection)
-      await connection.rw.ended
+      tell({ type: 'connected', share: journal.digests.knownBlocks / journal.digests.blockCount })
+      tell({ type: 'disconnected', code: errorCode(await connection.rw.ended) })
+      if (isIncomplete(journal)) void lack(arriving)
     } catch (error) {
       await connection.close(error)
       const code = errorCode(error)
       if (code !== 'PEER_LOST' && code !== 'CLOSED') throw error
     }
   }
+}
+
+/** Tells when nothing is missing any more, however often the source is lost until then. */
+async function whole(arriving: ArrivingDisk, journal: Journal): Promise<void> {
+  while (!arriving.isWhole) {
+    await arriving.whole.catch((error: unknown) => {
+      if (errorCode(error) !== 'PEER_LOST') fail(error)
+    })
+    await systemClock.sleep(100)
+  }
+  tell({ type: 'done', root: journal.ownership!.root, dirtied: 0 })
+}
+
+/** Reads a block that is not here while nobody can send it. */
+async function lack({ disk, cache }: ArrivingDisk): Promise<void> {
+  let block = 0
+  while (cache.isPresent(block)) block++
+  const reading = disk.readAt(new Uint8Array(1), block * cache.blockSize)
+  await reading.catch((error: unknown) => tell({ type: 'lacks', code: errorCode(error) }))
 }
 
 /** A program that says what it was told: numbers that grow from life to life, each all over its slot. */
@@ -175,12 +223,22 @@ async function write(disk: StorageProvider, { life, size, side }: Task, signal: 
     const number = life * 1_000_000 + count
     const slot = slotOf(number, size)
     for (let at = 0; at < SLOT_BYTES; at += 8) view.setFloat64(at, number)
-    await disk.writeAt(bytes, slot * SLOT_BYTES)
-    if (side === 'source' || count === 1) tell({ type: 'wrote', atMs: performance.timeOrigin + performance.now() })
+    for (;;) {
+      try {
+        await disk.writeAt(bytes, slot * SLOT_BYTES)
+        break
+      } catch (error) {
+        // A part of a block that is not here, and whose source is lost.
+        if (side === 'source' || errorCode(error) !== 'PEER_LOST') throw error
+        await systemClock.sleep(100)
+      }
+    }
+    wroteAtMs = performance.timeOrigin + performance.now()
+    if (side === 'destination' && count === 1) tell({ type: 'wrote', atMs: wroteAtMs })
     batch.push([slot, number])
     if (batch.length === FLUSH_WRITES) {
       await disk.flush()
-      tell({ type: 'flushed', writes: batch })
+      tell({ type: 'flushed', writes: batch, atMs: wroteAtMs })
       batch = []
     }
     await systemClock.sleep(WRITE_MS)
