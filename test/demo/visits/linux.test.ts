@@ -1,38 +1,33 @@
-import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Page } from 'playwright'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { type Demo, startDemo, text } from './visitor.ts'
+import {
+  ANSWER_MS,
+  BOOT_MS,
+  checkFiles,
+  diskOf,
+  hasGuest,
+  linkOf,
+  MOVE_MS,
+  screen,
+  sentence,
+  shown,
+  shows,
+  start,
+  startTwoDemos,
+  type,
+} from './machine-visitor.ts'
+import type { Demo } from './visitor.ts'
 
 /** Moves there and back; one is enough to try: `TELEPORTS=1`. */
 const ROUND_TRIPS = Number(process.env.TELEPORTS ?? 5)
-
-/** An emulator on a busy machine with two cores boots in a minute or two. */
-const BOOT_MS = 300_000
-const MOVE_MS = 180_000
-
-/** What the guest does within a second or two where nothing else is going on. */
-const ANSWER_MS = 180_000
-
-const guest = fileURLToPath(new URL('../../../build/guest/disk.img.gz', import.meta.url))
-const hasGuest = existsSync(guest)
-if (!hasGuest)
-  console.warn(
-    'SKIPPED: a running Linux does not move, since there is none here; npm run guest builds it from Debian packages',
-  )
 
 /** Two browsers with a profile each, as on two machines. */
 let here: Demo
 let there: Demo
 beforeAll(async () => {
-  here = await startDemo()
-  const page = await here.visit()
-  const origin = new URL('/', page.url()).href
-  await page.close()
-  there = await startDemo(origin)
+  const demos = await startTwoDemos()
+  here = demos.here
+  there = demos.there
 })
 afterAll(async () => {
   await there?.close()
@@ -51,62 +46,11 @@ async function visit(demo: Demo): Promise<Page> {
   return page
 }
 
-const sentence = (page: Page) => text(page, '#linux [data-part=sentence]')
-const screen = (page: Page) => page.locator('#linux [data-part=screen]')
-const shown = async (page: Page) => (await screen(page).innerText()).replaceAll('\u00a0', ' ')
-
-/** Keys that give these with Shift: a guest hears of keys, not of letters. */
-const SHIFTED: Readonly<Record<string, string>> = {
-  '>': 'Period',
-  '|': 'Backslash',
-  '&': 'Digit7',
-  $: 'Digit4',
-  '(': 'Digit9',
-  ')': 'Digit0',
-  '+': 'Equal',
-  '"': 'Quote',
-  '!': 'Digit1',
-}
-
-/** Types a line to the guest. */
-async function type(page: Page, line: string): Promise<void> {
-  await screen(page).click()
-  for (const letter of line) {
-    const key = SHIFTED[letter] ?? (/[A-Z]/.test(letter) ? `Key${letter}` : undefined)
-    if (key) await page.keyboard.press(`Shift+${key}`, { delay: 20 })
-    else await page.keyboard.type(letter, { delay: 20 })
-  }
-  await page.keyboard.press('Enter')
-}
-
-/** Waits until the screen shows it. */
-async function shows(page: Page, what: RegExp): Promise<string> {
-  await expect.poll(() => shown(page), { timeout: ANSWER_MS }).toMatch(what)
-  return what.exec(await shown(page))![0]
-}
-
-/** Starts a machine; resolves with all that the page has said until it ran. */
-async function start(page: Page): Promise<string[]> {
-  const said = await page.evaluateHandle(() => {
-    const said: string[] = []
-    const section = document.querySelector('#linux')!
-    new MutationObserver(() => {
-      const text = section.querySelector('[data-part=sentence]')?.textContent
-      if (text && text !== said.at(-1)) said.push(text)
-    }).observe(section, { childList: true, characterData: true, subtree: true })
-    return said
-  })
-  await page.getByRole('button', { name: 'Start Linux' }).click()
-  await expect.poll(() => sentence(page), { timeout: BOOT_MS }).toContain('is running in this tab')
-  return said.jsonValue()
-}
-
 /** Opens the link of a machine in another browser, and asks for it. */
 async function offer(from: Page, to: Demo): Promise<Page> {
-  await from.getByRole('button', { name: 'Move to another device' }).click()
-  await from.locator('#linux').getByRole('img', { name: 'QR code of the link' }).waitFor()
+  const link = await linkOf(from)
   const page = await visit(to)
-  await page.goto(await from.locator('#linux').getByLabel(/^Link/).inputValue())
+  await page.goto(link)
   await page.getByRole('button', { name: 'Get the machine' }).click()
   return page
 }
@@ -125,30 +69,10 @@ async function move(from: Page, to: Demo, meanwhile: () => Promise<void>): Promi
   return { page, pauseMs: Number(pause) * (unit === 's' ? 1000 : 1) }
 }
 
-/** Fetches the whole disk out of a browser; its page must be closed. */
-async function diskOf(demo: Demo): Promise<Buffer> {
-  const page = await visit(demo)
-  const content = await page.evaluate(`(async () => {
-    const { OpfsStorage } = await import('/@fs${fileURLToPath(new URL('../../../src/sources/opfs.ts', import.meta.url))}')
-    const disk = await OpfsStorage.open('blockferry-linux')
-    const bytes = new Uint8Array(disk.size)
-    for (let at = 0; at < bytes.length; at += 2 ** 20) await disk.readAt(bytes.subarray(at, at + 2 ** 20), at)
-    await disk.close()
-    const url = await new Promise((resolve) => {
-      const reader = new FileReader()
-      reader.onload = () => resolve(reader.result)
-      reader.readAsDataURL(new Blob([bytes]))
-    })
-    return url.slice(url.indexOf(',') + 1)
-  })()`)
-  await page.close()
-  return Buffer.from(content as string, 'base64')
-}
-
 /** The first number that the guest counts to: of seven digits, so that with a space behind it no line of the screen ends in the middle of one. */
 const FIRST = 1_000_001
 
-describe.skipIf(!hasGuest)('a running Linux', () => {
+describe.skipIf(!hasGuest('a running Linux does not move'))('a running Linux', () => {
   it(
     'boots at the first visit',
     async () => {
@@ -209,18 +133,7 @@ describe.skipIf(!hasGuest)('a running Linux', () => {
       // The disk has a clock of its own for what the guest flushed.
       await page.waitForTimeout(2500)
       await page.close()
-      const folder = mkdtempSync(join(tmpdir(), 'blockferry-e2fsck-'))
-      try {
-        const image = join(folder, 'disk.img')
-        writeFileSync(image, await diskOf(here))
-        const said = execFileSync('e2fsck', ['-fn', image], {
-          encoding: 'utf8',
-          env: { ...process.env, PATH: `${process.env.PATH}:/sbin:/usr/sbin` },
-        })
-        expect(said).toContain('guest:')
-      } finally {
-        rmSync(folder, { recursive: true, force: true })
-      }
+      expect(checkFiles(await diskOf(here), { isUnplugged: false })).toContain('guest:')
     },
     BOOT_MS + 5 * ANSWER_MS + 2 * ROUND_TRIPS * MOVE_MS,
   )
