@@ -19,6 +19,7 @@ import { part, within } from './peer-link.ts'
 import type { PeerSupply } from './peer-supply.ts'
 import { PhaseMeter } from './phase-progress.ts'
 import { formatDuration, formatSize } from './sizes.ts'
+import { strangerName } from './stranger-name.ts'
 import { tellFailure } from './visitors.ts'
 
 /** What the side that takes a disk was asked for. */
@@ -153,7 +154,7 @@ export class DestinationSide {
         command: 'pull',
         url,
         to,
-        name,
+        name: strangerName(name),
         size,
         blockSize,
         durationMs: Math.round(durationMs),
@@ -249,12 +250,12 @@ export class DestinationSide {
     const { nbd } = this.#options
     if (!nbd || this.#door) return
     const { name, disk } = this.#disk!
-    this.#door = await NbdDoor.open(nbd, exportName(name), { gate: disk }, this.#output)
+    this.#door = await NbdDoor.open(nbd, strangerName(name), { gate: disk }, this.#output)
   }
 
   async #makePlace(offer: OfferedDisk): Promise<StorageProvider> {
     const disk = await this.#place.open(offer)
-    const name = exportName(offer.name)
+    const name = strangerName(offer.name)
     this.#output.event('arriving', { name, size: offer.size }, `"${name}" of ${formatSize(offer.size)} is coming`)
     return disk
   }
@@ -304,9 +305,4 @@ async function memoryJournal({ size, blockSize }: OfferedDisk): Promise<MemoryJo
 function storedRoot({ journal }: ArrivingDisk): Uint8Array | undefined {
   const text = journal.ownership?.root
   return text === undefined ? undefined : Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
-}
-
-/** A stranger's name, made fit to be shown and to be asked for. */
-function exportName(name: string): string {
-  return name.replaceAll(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, '?') || 'disk'
 }
