@@ -6,6 +6,7 @@ export const FAULT_KINDS = [
   'stall',
   'half-open',
   'flip',
+  'gap',
   'read fails',
   'write fails',
   'flush fails',

@@ -15,6 +15,9 @@ export interface LinkTraits {
   readonly lanes: number
 }
 
+/** How long somebody looks on while nothing moves over a connection that has lost bytes. */
+const UNNOTICED_MS = 600_000
+
 /** The lanes between two machines. What happens to one happens to all, as they share a wire; each keeps its own order and pace. */
 export class Link {
   readonly near: readonly LinkEnd[]
@@ -24,6 +27,8 @@ export class Link {
   #stalledUntilMs = 0
   /** Pieces that are to arrive with a wrong bit. */
   flips = 0
+  /** Pieces of which a slice is to vanish on the way. */
+  gaps = 0
   /** Nothing arrives any more, and nobody is told. */
   silent = false
 
@@ -202,7 +207,7 @@ export class LinkEnd implements Channel {
       bytes[at >> 3]! ^= 1 << (at & 7)
       this.#parts.scheduler.note(`bit ${at} of ${bytes.length * 8} is wrong`)
     }
-    const taking = this.#handler!(bytes)
+    const taking = this.#handler!(this.#link.gaps > 0 ? this.#withGap(bytes) : bytes)
     if (!taking) return
     this.#isTaking = true
     const goOn = () => {
@@ -210,6 +215,17 @@ export class LinkEnd implements Channel {
       this.peer.#move()
     }
     taking.then(goOn, (reason) => this.abort(reason))
+  }
+
+  /** What follows comes at once, as if nothing were missing. Where whole frames are, both sides wait until somebody ends the connection. */
+  #withGap(bytes: Uint8Array): Uint8Array {
+    this.#link.gaps--
+    const { choices, scheduler } = this.#parts
+    const from = choices.below(bytes.length)
+    const to = from + 1 + choices.below(bytes.length - from)
+    scheduler.note(`bytes ${from} to ${to} of ${bytes.length} vanish`)
+    scheduler.in(UNNOTICED_MS, 'nobody waits any longer', () => this.#link.cut())
+    return joined([bytes.subarray(0, from), bytes.subarray(to)])
   }
 
   #finish(reason: unknown): void {

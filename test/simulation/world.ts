@@ -221,6 +221,8 @@ export class World {
       if (this.link) this.link.silent = true
     } else if (kind === 'flip') {
       if (this.link) this.link.flips += 1
+    } else if (kind === 'gap') {
+      if (this.link) this.link.gaps += 1
     } else if (kind === 'hide') this.machines[side].visibility = force < 4 ? 'hidden' : 'hidden for long'
     else if (DISK_FAULTS.has(kind)) {
       if (kind === 'corrupt write' || kind === 'lost write') this.lies[side] = true

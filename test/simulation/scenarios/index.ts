@@ -3,6 +3,7 @@ import { copy } from './copy.ts'
 import { move } from './move.ts'
 import { replicate } from './replicate.ts'
 import { moveToSilo } from './silo.ts'
+import { takeOver } from './take-over.ts'
 
 /** What is simulated. */
 export interface Scenario {
@@ -16,6 +17,17 @@ const killedOwner: Scenario = { name: 'killed owner', run: (world) => move(world
 const copied: Scenario = { name: 'copy', run: copy }
 const silo: Scenario = { name: 'silo', run: moveToSilo }
 const replicated: Scenario = { name: 'replicate', run: replicate }
+const takenOver: Scenario = { name: 'taken over', run: takeOver }
 
 /** How often one stands here is how often it is chosen. */
-export const scenarios: readonly Scenario[] = [moved, killed, copied, silo, moved, killedOwner, copied, replicated]
+export const scenarios: readonly Scenario[] = [
+  moved,
+  killed,
+  copied,
+  silo,
+  moved,
+  killedOwner,
+  copied,
+  replicated,
+  takenOver,
+]

@@ -3,7 +3,7 @@ import type { FaultKind } from '../faults.ts'
 import type { World } from '../world.ts'
 
 const FAULTS: readonly FaultKind[] = [
-  'flip',
+  ...(['flip', 'gap'] as const),
   ...(['cut', 'stall', 'half-open', 'read fails', 'write fails', 'flush fails', 'short read', 'short write'] as const),
   ...(['torn write', 'full', 'slow', 'hide', 'abort'] as const),
 ]

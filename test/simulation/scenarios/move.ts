@@ -33,7 +33,8 @@ export async function move(world: World, kind: MoveKind = 'any'): Promise<void> 
   }
 }
 
-function openHardware(world: World, { journals }: MoveSetup, name: SideName): Hardware {
+/** The disk of a side, and where it writes down whose it is. */
+export function openHardware(world: World, { journals }: MoveSetup, name: SideName): Hardware {
   const traits = world.diskTraits({ synchronous: !journals })
   const disk = world.disk(name, traits)
   const latencyMs = Math.min(traits.latencyMs, 2)
