@@ -51,6 +51,8 @@ export class HardwareDisk {
   /** What certainly survives the power. */
   readonly durable: Uint8Array
   readonly faults: DiskFault[] = []
+  /** What calls have met so far that made them go wrong. */
+  readonly struck: DiskFault['kind'][] = []
   /** Called when a write has taken effect, or a flush, and before its caller is told. */
   onDone: ((call: 'write' | 'flush') => void) | undefined
   /** Moment of the last write that took effect, in steps. */
@@ -109,6 +111,7 @@ export class HardwareDisk {
   take(...kinds: DiskFault['kind'][]): DiskFault['kind'] | undefined {
     const fault = this.faults.find((fault) => kinds.includes(fault.kind))
     if (!fault) return undefined
+    if (fault.kind !== 'slow') this.struck.push(fault.kind)
     if (--fault.calls <= 0) this.faults.splice(this.faults.indexOf(fault), 1)
     return fault.kind
   }
