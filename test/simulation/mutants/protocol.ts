@@ -95,14 +95,6 @@ export const protocolMutants: readonly Mutant[] = [
     reason: 'A header that comes in three pieces is put together wrongly.',
   },
   {
-    name: 'frame-after-a-gap-believed',
-    file: DECODER,
-    find: 'if (headCheck(header, start, end) !== u32(header, end)) throw',
-    replace: 'if (headCheck(header, start, end) === u32(header, end) + 1) throw',
-    scenario: 'move',
-    reason: 'Bytes are missing in the middle of a stream, and what follows is read as if it were a frame.',
-  },
-  {
     name: 'old-generation-accepted',
     file: 'src/protocol/block-generations.ts',
     find: 'if (!page || page[block % PAGE_BLOCKS]! <= least) continue',
