@@ -1,15 +1,112 @@
 import type { Page } from 'playwright'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { type LeavingMoment, leaveAt } from './leave-at.ts'
-import { BOOT_MS, hasGuest, linkOf, MOVE_MS, screen, sentence, start, startTwoDemos, type } from './machine-visitor.ts'
+import { COMMAND } from '../../../src/protocol/packets/commands.ts'
+import { type LeavingMoment, leaveAt } from './cut-at.ts'
+import {
+  BOOT_MS,
+  checkFiles,
+  diskOf,
+  hasGuest,
+  linkOf,
+  MOVE_MS,
+  screen,
+  sentence,
+  start,
+  startTwoDemos,
+  type,
+} from './machine-visitor.ts'
 import type { Demo } from './visitor.ts'
 
-/** The machine runs on where it was, and counts, whenever the page that is to get it is closed before it is prepared. */
-const moments: { when: string; at: LeavingMoment }[] = [
-  { when: 'agreeing', at: { shows: 'Agreeing', in: '#linux [data-part=sentence]' } },
-  { when: 'getting the disk', at: { shows: '[1-9]', in: '#linux [data-map=disk] [data-count=moved]' } },
-  { when: 'getting the memory', at: { shows: '[1-9]', in: '#linux [data-map=memory] [data-count=moved]' } },
+type Side = 'source' | 'destination'
+
+/** One side's page is closed in a moment of the move, and the machine lives on one side: on a closed one it ended as if a plug had been pulled. */
+interface Plan {
+  readonly closes: Side
+  readonly when: string
+  readonly at: LeavingMoment
+  readonly lives: Side
+  /** What the other side says then. */
+  readonly says: RegExp
+}
+
+/** Disk, memory and state. */
+const PARTS = 3
+
+const said = (shows: string): LeavingMoment => ({ shows, in: '#linux [data-part=sentence]' })
+const moved = (part: 'disk' | 'memory'): LeavingMoment => ({
+  shows: '[1-9]',
+  in: `#linux [data-map=${part}] [data-count=moved]`,
+})
+const STAYS = /stays with the other side/
+const RUNS_ON = /The machine runs on here/
+const IN_DOUBT = /only the other side can tell whose the machine is/
+const UNHEARD = /given away, and the connection ended before the other side said that it has it/
+
+const plans: Plan[] = [
+  { closes: 'destination', when: 'agreeing', at: said('Agreeing'), lives: 'source', says: RUNS_ON },
+  { closes: 'destination', when: 'getting the disk', at: moved('disk'), lives: 'source', says: RUNS_ON },
+  { closes: 'destination', when: 'getting the memory', at: moved('memory'), lives: 'source', says: RUNS_ON },
+  {
+    closes: 'destination',
+    when: 'about to say that it is prepared',
+    at: { before: COMMAND.prepareResponse },
+    lives: 'source',
+    says: RUNS_ON,
+  },
+  { closes: 'source', when: 'agreeing', at: said('Agreeing'), lives: 'source', says: STAYS },
+  { closes: 'source', when: 'sending the disk', at: moved('disk'), lives: 'source', says: STAYS },
+  { closes: 'source', when: 'sending the memory', at: moved('memory'), lives: 'source', says: STAYS },
+  { closes: 'source', when: 'stopped', at: said('Stopped'), lives: 'source', says: STAYS },
+  {
+    closes: 'source',
+    when: 'about to prepare',
+    at: { before: COMMAND.prepare },
+    lives: 'source',
+    says: STAYS,
+  },
+  {
+    closes: 'source',
+    when: 'waiting for the other to be prepared',
+    at: { after: COMMAND.prepare, times: PARTS },
+    lives: 'source',
+    says: IN_DOUBT,
+  },
+  {
+    closes: 'source',
+    when: 'having given it away',
+    at: { after: COMMAND.commit, times: PARTS },
+    lives: 'destination',
+    says: /runs here now/,
+  },
+  {
+    closes: 'destination',
+    when: 'prepared',
+    at: { after: COMMAND.prepareResponse, times: PARTS },
+    lives: 'destination',
+    says: UNHEARD,
+  },
+  {
+    closes: 'destination',
+    when: 'owner, about to say so',
+    at: { before: COMMAND.commitResponse },
+    lives: 'destination',
+    says: UNHEARD,
+  },
+  {
+    closes: 'destination',
+    when: 'owner, and said so',
+    at: { after: COMMAND.commitResponse, times: PARTS },
+    lives: 'destination',
+    says: /runs on the other side now/,
+  },
 ]
+
+/** Whoever closes the side that has the machine boots another one afterwards: all of them take ten minutes. */
+const isAll = process.env.PLUGS === 'all'
+const IN_SHORT = ['agreeing', 'getting the disk', 'getting the memory', 'about to say that it is prepared', 'stopped']
+const chosen = plans.filter(
+  ({ when, closes }) => isAll || (IN_SHORT.includes(when) && (closes === 'destination' || when === 'stopped')),
+)
 
 let here: Demo
 let there: Demo
@@ -26,14 +123,14 @@ afterAll(async () => {
 /** Who fails leaves no machine running: only the one that lives stays. */
 const opened: Page[] = []
 afterEach(async () => {
-  for (const page of opened.splice(0)) if (page !== living) await page.close()
-  if (living) opened.push(living)
+  for (const page of opened.splice(0)) if (page !== living?.page) await page.close()
+  if (living) opened.push(living.page)
 })
 
-async function visit(demo: Demo): Promise<Page> {
+async function visit(demo: Demo): Promise<{ page: Page; in: Demo }> {
   const page = await demo.visit()
   opened.push(page)
-  return page
+  return { page, in: demo }
 }
 
 /** Of seven digits, so that no other number on the screen is taken for one. */
@@ -47,35 +144,46 @@ async function counted(page: Page): Promise<number> {
 }
 
 /** The one that counts, from case to case as long as it lives. */
-let living: Page | undefined
+let living: { page: Page; in: Demo } | undefined
 
-async function machine(): Promise<Page> {
+async function machine(): Promise<{ page: Page; in: Demo }> {
   if (living) return living
-  const page = await visit(here)
-  await start(page)
-  await type(page, COUNT)
-  await expect.poll(() => counted(page), { timeout: MOVE_MS }).toBeGreaterThan(FIRST)
-  return page
+  const woken = await visit(here)
+  await start(woken.page)
+  await type(woken.page, COUNT)
+  await expect.poll(() => counted(woken.page), { timeout: MOVE_MS }).toBeGreaterThan(FIRST)
+  return woken
 }
 
 describe.skipIf(!hasGuest('the pages of a running Linux are not closed'))('a Linux lives on exactly one side', () => {
-  it.each(moments)(
-    'where it was when the page that is to get it is closed while $when',
-    async ({ at }) => {
+  it.each(chosen)(
+    'when the $closes is closed $when: on that of the $lives',
+    async ({ closes, at, lives, says }) => {
       const source = await machine()
       living = undefined
-      const link = await linkOf(source)
-      const destination = await visit(there)
-      await destination.goto(link)
-      await leaveAt(destination, at)
-      await destination.getByRole('button', { name: 'Get the machine' }).click()
-      const before = await counted(source)
-      await destination.waitForURL('about:blank', { timeout: MOVE_MS })
-      await destination.close()
-      await expect.poll(() => sentence(source), { timeout: MOVE_MS }).toContain('The machine runs on here')
-      const since = Math.max(before, await counted(source))
-      await expect.poll(() => counted(source), { timeout: MOVE_MS }).toBeGreaterThan(since + 3)
-      living = source
+      const link = await linkOf(source.page)
+      const destination = await visit(source.in === here ? there : here)
+      await destination.page.goto(link)
+      const sides = { source, destination }
+      const [closed, other] = closes === 'source' ? [source, destination] : [destination, source]
+      await leaveAt(closed.page, at)
+      await destination.page.getByRole('button', { name: 'Get the machine' }).click()
+      const before = await counted(source.page)
+      await closed.page.waitForURL('about:blank', { timeout: MOVE_MS })
+      await closed.page.close()
+      await expect.poll(() => sentence(other.page), { timeout: MOVE_MS }).toMatch(says)
+      if (lives !== closes) {
+        const since = Math.max(before, await counted(other.page))
+        await expect.poll(() => counted(other.page), { timeout: MOVE_MS }).toBeGreaterThan(since + 3)
+        living = other
+        return
+      }
+      const last = await counted(other.page)
+      await other.page.waitForTimeout(1000)
+      expect(await counted(other.page)).toBe(last)
+      expect(await screen(other.page).getAttribute('data-state')).not.toBe('on')
+      await other.page.close()
+      expect(checkFiles(await diskOf(sides[lives].in), { isUnplugged: true })).toContain('guest:')
     },
     BOOT_MS + 4 * MOVE_MS,
   )
