@@ -72,20 +72,6 @@ const plans: Plan[] = [
     says: IN_DOUBT,
   },
   {
-    closes: 'source',
-    when: 'having given it away',
-    at: { after: COMMAND.commit, times: PARTS },
-    lives: 'destination',
-    says: /runs here now/,
-  },
-  {
-    closes: 'destination',
-    when: 'prepared',
-    at: { after: COMMAND.prepareResponse, times: PARTS },
-    lives: 'destination',
-    says: UNHEARD,
-  },
-  {
     closes: 'destination',
     when: 'owner, about to say so',
     at: { before: COMMAND.commitResponse },
