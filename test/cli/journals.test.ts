@@ -64,14 +64,14 @@ describe('a pull that was killed', () => {
     expect(await serve.ended).toBe(0)
     expect(slow.link.carried - before).toBeLessThan(12 * MiB - 1)
     await expectSame(source, destination)
-  }, 40_000)
+  }, 120_000)
 
   it('is thrown away with --discard', async () => {
     const { source, destination, serve, url } = await interrupted()
     expect(await runCommand(['pull', url, destination, '--discard'])).toMatchObject({ exitCode: 0 })
     expect(await serve.ended).toBe(0)
     await expectSame(source, destination)
-  }, 40_000)
+  }, 120_000)
 
   it('goes on by itself when the source is killed and started again within --retry', async () => {
     const [source, destination] = [await disk(12 * MiB), newPath()]
@@ -87,7 +87,7 @@ describe('a pull that was killed', () => {
     expect(await pull.ended).toBe(0)
     expect(await second.serve.ended).toBe(0)
     await expectSame(source, destination)
-  }, 40_000)
+  }, 120_000)
 })
 
 describe('a disk that has moved', () => {
@@ -113,7 +113,7 @@ describe('a disk that has moved', () => {
     expect(slow.link.carried).toBeLessThan(100_000)
     expect(await stateOf(here)).toMatchObject({ state: 'owner', epoch: 3 })
     await expectSame(here, there)
-  }, 40_000)
+  }, 120_000)
 
   it('is not taken for what it was when somebody else has written to it', async () => {
     const [here, there] = [await disk(4 * MiB), newPath()]
@@ -130,7 +130,7 @@ describe('a disk that has moved', () => {
     expect(await runCommand(['pull', back.url, here])).toMatchObject({ exitCode: 0 })
     await back.serve.ended
     expect((await readFile(here)).equals(expected)).toBe(true)
-  }, 40_000)
+  }, 120_000)
 
   it('is taken over by force only with --yes, and then both know', async () => {
     const [here, there] = [await disk(MiB), newPath()]
@@ -144,7 +144,7 @@ describe('a disk that has moved', () => {
     const { serve, url } = await commands.serve(here)
     expect(await runCommand(['pull', url, there, '--resume', '--retry', '0'])).toMatchObject({ exitCode: 1 })
     expect(await serve.event('pull-failed')).toMatchObject({ code: expect.stringMatching(/IN_DOUBT|NOT_OWNER/) })
-  }, 40_000)
+  }, 120_000)
 })
 
 describe('an older copy', () => {
@@ -161,5 +161,5 @@ describe('an older copy', () => {
     expect(await serve.ended).toBe(0)
     expect(slow.link.carried).toBeLessThan(300_000)
     await expectSame(source, copy)
-  }, 40_000)
+  }, 120_000)
 })

@@ -86,7 +86,7 @@ describe('verify', () => {
     second.serve.kill('SIGINT')
     await second.serve.ended
     expect((await readFile(a)).equals(await readFile(b))).toBe(true)
-  }, 40_000)
+  }, 120_000)
 
   it('tells with exit code 2 that it could not tell', async () => {
     const [a] = await twoDisks()
