@@ -227,7 +227,7 @@ describe('a link', () => {
     const wrong = await fetchDisk(there, link.slice(0, -2) + letter + link.at(-1))
     expect(await waitForTone(wrong, 'failed')).toContain('Nobody waits at this link')
     await wrong.goto(link.slice(0, -3))
-    expect(await sentence(wrong)).toContain('This link is damaged')
+    await expect.poll(() => sentence(wrong)).toContain('This link is damaged')
     expect(await sentence(page)).toContain('Waiting')
 
     await page.getByRole('button', { name: 'Withdraw the link' }).click()
