@@ -89,7 +89,7 @@ const plans: Plan[] = [
 
 /** Whoever closes the side that has the machine boots another one afterwards: all of them take ten minutes. */
 const isAll = process.env.PLUGS === 'all'
-const IN_SHORT = ['agreeing', 'getting the disk', 'getting the memory', 'about to say that it is prepared', 'stopped']
+const IN_SHORT = ['agreeing', 'getting the disk', 'about to say that it is prepared', 'stopped']
 const chosen = plans.filter(
   ({ when, closes }) => isAll || (IN_SHORT.includes(when) && (closes === 'destination' || when === 'stopped')),
 )
