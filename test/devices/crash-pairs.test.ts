@@ -3,6 +3,7 @@ import { seededRandom } from '../../src/async/random.ts'
 import type { MigrationStrategy } from '../../src/migration/live-options.ts'
 import { readFully } from '../../src/storage/sequential-reader.ts'
 import { type Crash, type CrashKind, CrashWorld } from '../support/crash-world.ts'
+import { goOn, sideOf } from './after-crash.ts'
 import { type Blow, TwoMachines } from './two-machines.ts'
 
 /** All moments of the source, and more of the destination beside each, by hand: `FERRY_RUNS=4 npx vitest run --project node test/devices/crash-pairs.test.ts`. */
@@ -126,35 +127,6 @@ function isLegal(found: Uint8Array, writes: readonly Write[], crashes: Readonly<
   return found.every((byte, index) => byte === settled[index] || coming.some((after) => byte === after[index]))
 }
 
-/** Starts both machines from what is left of them; at most one may write, and once they have talked the destination has everything. */
-async function goOn(
-  images: ReadonlyMap<string, Uint8Array>,
-  crashes: Readonly<Record<Side, Crash>>,
-  strategy: MigrationStrategy,
-): Promise<{ found: Uint8Array; owner: Side | 'neither' }> {
-  const machines = new TwoMachines(seededRandom(crashes.source.at), BLOCKS, {
-    storage: (name) => new CrashWorld().storage(name, images.get(name)!),
-    bootId: (name) => (crashes[sideOf(name)].kind === 'kill' ? 'one' : 'next'),
-  })
-  await machines.bootSource()
-  machines.bootDestination()
-  await machines.reopenDestination()
-  machines.checkOneOwner()
-  const owner = machines.sourceIsOpen ? 'source' : machines.destinationIsOpen ? 'destination' : 'neither'
-  const { source, destination } = await machines.move(await machines.connect(), { strategy })
-  expect(source).toMatchObject({ status: 'fulfilled', value: { acknowledged: true } })
-  expect(destination).toMatchObject({ status: 'fulfilled' })
-  await machines.arriving.whole
-  expect([machines.sourceIsOpen, machines.destinationIsOpen]).toEqual([false, true])
-  const found = new Uint8Array(machines.shadow.size)
-  await readFully(machines.far.disk, found, 0)
-  return { found, owner }
-}
-
-function sideOf(name: string): Side {
-  return name.startsWith('near') ? 'source' : 'destination'
-}
-
 describe.each(STRATEGIES)('two machines that stop, each at its own moment of a move by %s', (strategy) => {
   test.each(KINDS)(
     'have one owner or talk first, who has all that was flushed: source by %s, destination by %s',
@@ -162,6 +134,7 @@ describe.each(STRATEGIES)('two machines that stop, each at its own moment of a m
     async (sourceKind, destinationKind) => {
       const life = await live(strategy, 3)
       const random = seededRandom(17)
+      const kinds = { source: sourceKind, destination: destinationKind }
       const owners = { source: 0, destination: 0, neither: 0 }
       let apart = 0
       for (let at = 0; at <= life.world.events; at += STEP) {
@@ -170,9 +143,11 @@ describe.each(STRATEGIES)('two machines that stop, each at its own moment of a m
           const states = { random, perPoint: SCALE, tornPerPoint: SCALE > 1 ? 1 : 0 }
           for (const images of life.world.images((name) => crashes[sideOf(name)], states)) {
             const where = `source at ${at}, destination at ${beside}`
-            const { found, owner } = await goOn(images, crashes, strategy).catch((cause: unknown) => {
-              throw new Error(where, { cause })
-            })
+            const { found, owner } = await goOn({ images, kinds, blocks: BLOCKS, seed: at }, strategy).catch(
+              (cause: unknown) => {
+                throw new Error(where, { cause })
+              },
+            )
             expect(isLegal(found, life.writes, crashes), where).toBe(true)
             owners[owner]++
             if (at !== beside) apart++

@@ -3,8 +3,9 @@ import { seededRandom } from '../../src/async/random.ts'
 import { StorageError } from '../../src/errors/storage-error.ts'
 import type { MigrationStrategy } from '../../src/migration/live-options.ts'
 import { readFully } from '../../src/storage/sequential-reader.ts'
-import { type CrashKind, CrashWorld, type Wreck } from '../support/crash-world.ts'
+import { type CrashKind, CrashWorld } from '../support/crash-world.ts'
 import { FlakyStorage } from '../support/flaky-storage.ts'
+import { goOn } from './after-crash.ts'
 import { TwoMachines } from './two-machines.ts'
 
 /** More states of each moment by hand: `FERRY_RUNS=64 npx vitest run test/devices/crash-points.test.ts`. */
@@ -60,26 +61,6 @@ function isLegal(found: Uint8Array, written: readonly Written[], at: number): bo
   return found.every((byte, index) => byte === settled[index] || byte === coming[index])
 }
 
-/** Starts both machines from what a crash has left, and has the disk moved, if it has not been. */
-async function goOn({ images, kind, at }: Wreck, strategy: MigrationStrategy): Promise<Uint8Array> {
-  const machines = new TwoMachines(seededRandom(at), BLOCKS, {
-    storage: (name) => new CrashWorld().storage(name, images.get(name)!),
-    bootId: kind === 'kill' ? 'one' : 'next',
-  })
-  await machines.bootSource()
-  machines.bootDestination()
-  await machines.reopenDestination()
-  machines.checkOneOwner()
-  const { source, destination } = await machines.move(await machines.connect(), { strategy })
-  expect(source).toMatchObject({ status: 'fulfilled', value: { acknowledged: true } })
-  expect(destination).toMatchObject({ status: 'fulfilled' })
-  await machines.arriving.whole
-  expect([machines.sourceIsOpen, machines.destinationIsOpen]).toEqual([false, true])
-  const found = new Uint8Array(machines.shadow.size)
-  await readFully(machines.far.disk, found, 0)
-  return found
-}
-
 describe.each(STRATEGIES)('a disk that moves with strategy %s', (strategy) => {
   test.each<CrashKind>(['kill', 'power'])(
     'is whole on one side after a crash at any moment: %s',
@@ -90,7 +71,9 @@ describe.each(STRATEGIES)('a disk that moves with strategy %s', (strategy) => {
       const random = seededRandom(11)
       let wrecks = 0
       for (const wreck of world.wrecks(kind, { random, perPoint: PER_POINT })) {
-        const found = await goOn(wreck, strategy).catch((error: unknown) => {
+        const kinds = { source: kind, destination: kind }
+        const remains = { images: wreck.images, kinds, blocks: BLOCKS, seed: wreck.at }
+        const { found } = await goOn(remains, strategy).catch((error: unknown) => {
           throw new Error(`${kind} at ${wreck.at}`, { cause: error })
         })
         expect(isLegal(found, written, wreck.at), `${kind} at ${wreck.at}`).toBe(true)
