@@ -226,7 +226,7 @@ export const journalMutants: readonly Mutant[] = [
   },
   {
     name: 'flush-behind-another',
-    file: 'src/migration/journal/slice-writer.ts',
+    file: SLICES,
     find: '        other.covered.clearAll()\n',
     replace: '',
     killedBy: 'test/migration/journal/overlapping-flushes.test.ts',
