@@ -60,7 +60,7 @@ export const LARGEST_LINK_WINDOW_BYTES = 16 * MiB
 
 /**
  * Bytes that should be sent over a WebSocket at once. In browsers each message, and the credit and the ack that answer it, passes three
- * processes: with 512 KiB Chromium took a tenth more time, with 256 KiB a third. The receiver holds each whole before anybody sees it.
+ * processes: with 512 KiB Chromium took up to a tenth more time. The receiver holds each whole before anybody sees it.
  */
 export const WEBSOCKET_SEND_BYTES = 1 * MiB
 
