@@ -6,26 +6,35 @@ import { StorageError } from '../errors/storage-error.ts'
  */
 export type Admission = 'at-once' | 'by-owner'
 
+/** A connection that nobody has let in yet. */
+interface Standing {
+  readonly cut: () => void
+  /** Whether it has said anything yet. */
+  readonly hasSpoken: () => boolean
+}
+
 /**
  * Connections that nobody has let in yet. There is room for a few, and one that comes to a full doorstep pushes out whoever has stood there
- * longest: so many who only sit there cannot keep out one that proves itself at once.
+ * longest, of those who have said nothing if there are any: so many who only sit there cannot keep out one that proves itself, though on a busy
+ * machine it takes a while to.
  */
 export class Doorstep {
   readonly #limit: number
-  /** How to cut each, the longest there first. */
-  readonly #standing = new Map<string, () => void>()
+  /** The longest there first. */
+  readonly #standing = new Map<string, Standing>()
 
   constructor(limit: number) {
     this.#limit = limit
   }
 
   /** A connection has come, or what cuts it has changed; `peer` is told from all others by its address and port. */
-  stand(peer: string, cut: () => void): void {
+  stand(peer: string, standing: Standing): void {
     if (!this.#standing.has(peer) && this.#standing.size >= this.#limit) {
-      const [longest] = this.#standing.keys()
-      this.#cut(longest!)
+      const all = [...this.#standing]
+      const [leaving] = all.find(([, { hasSpoken }]) => !hasSpoken()) ?? all[0]!
+      this.#cut(leaving)
     }
-    this.#standing.set(peer, cut)
+    this.#standing.set(peer, standing)
   }
 
   /** It was let in, or is gone. */
@@ -39,9 +48,9 @@ export class Doorstep {
   }
 
   #cut(peer: string): void {
-    const cut = this.#standing.get(peer)
+    const standing = this.#standing.get(peer)
     this.#standing.delete(peer)
-    cut?.()
+    standing?.cut()
   }
 }
 

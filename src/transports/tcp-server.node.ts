@@ -40,9 +40,9 @@ export async function listenTcp(options: ListenTcpOptions): Promise<ChannelServe
   const doorstep = new Doorstep(STANDING_CONNECTIONS)
   // The TCP sockets beneath those of TLS, which does not tell them: only they can be reset.
   const transports = new Map<string, Socket>()
-  const take = (channel: Channel, peer: string) => {
+  const take = ({ channel, hasSpoken }: Accepted, peer: string) => {
     const admit = () => doorstep.leave(peer)
-    if (admission === 'by-owner') doorstep.stand(peer, () => channel.abort(pushedOut()))
+    if (admission === 'by-owner') doorstep.stand(peer, { cut: () => channel.abort(pushedOut()), hasSpoken })
     else admit()
     onChannel(channel, { admit })
   }
@@ -53,12 +53,13 @@ export async function listenTcp(options: ListenTcpOptions): Promise<ChannelServe
       transports.delete(peer)
       doorstep.leave(peer)
     })
-    if (tls) doorstep.stand(peer, () => socket.destroy())
-    else take(acceptedChannel(socket), peer)
+    if (tls) doorstep.stand(peer, { cut: () => socket.destroy(), hasSpoken: () => socket.bytesRead > 0 })
+    else take(accepted(socket), peer)
   })
   server.on('secureConnection', (socket: Socket) => {
     const peer = peerOf(socket)
-    take(tcpChannel(socket, transports.get(peer)), peer)
+    // A client of TLS has spoken in its handshake.
+    take({ channel: tcpChannel(socket, transports.get(peer)), hasSpoken: () => true }, peer)
   })
   await listening(server, host, port)
   const close = async () => {
@@ -73,21 +74,29 @@ interface SocketHandle {
   readonly useUserBuffer?: unknown
 }
 
+interface Accepted {
+  readonly channel: Channel
+  /** Whether anything has come from the other side. */
+  readonly hasSpoken: () => boolean
+}
+
 /**
  * The channel of a paused socket that a server has accepted. Servers cannot be told that their sockets should read into given memory, so the
  * handle is put into a socket that does: a disk then arrives 1.5 times as fast over loopback. Where that cannot be, Node reads as usual.
  */
-function acceptedChannel(socket: Socket): Channel {
+function accepted(socket: Socket): Accepted {
   const shell = socket as Socket & { _handle?: SocketHandle | null }
   const handle = shell._handle
-  if (typeof handle?.useUserBuffer !== 'function') return tcpChannel(socket)
+  if (typeof handle?.useUserBuffer !== 'function') {
+    return { channel: tcpChannel(socket), hasSpoken: () => socket.bytesRead > 0 }
+  }
   const direct = new DirectIntake()
   shell._handle = null
   const options = { handle, allowHalfOpen: true, onread: direct.onread }
   const reading = new Socket(options as SocketConstructorOpts)
   // The server counts its own sockets.
   reading.on('close', () => shell.destroy())
-  return directTcpChannel(reading, direct)
+  return { channel: directTcpChannel(reading, direct), hasSpoken: () => reading.bytesRead > 0 }
 }
 
 /** Stops listening. Node's own event of having closed waits for every connection, and those are not ours any more. */

@@ -64,14 +64,16 @@ export async function listenWebSocket(options: ListenWebSocketOptions): Promise<
   const doorstep = new Doorstep(STANDING_CONNECTIONS)
   const arrive = (socket: Socket) => {
     const peer = peerOf(socket)
-    doorstep.stand(peer, () => socket.destroy())
+    doorstep.stand(peer, { cut: () => socket.destroy(), hasSpoken: () => socket.bytesRead > 0 })
     socket.on('close', () => doorstep.leave(peer))
   }
   const take = (socket: NodeWebSocket, request: IncomingMessage) => {
     const channel = nodeWebSocketChannel(socket)
     const peer = peerOf(request.socket)
     const admit = () => doorstep.leave(peer)
-    if (options.admission === 'by-owner') doorstep.stand(peer, () => channel.abort(pushedOut()))
+    // A client of WebSockets has spoken in its handshake.
+    const standing = { cut: () => channel.abort(pushedOut()), hasSpoken: () => true }
+    if (options.admission === 'by-owner') doorstep.stand(peer, standing)
     else admit()
     options.onChannel(channel, { protocol: socket.protocol, request, admit })
   }

@@ -97,6 +97,16 @@ describe.each(NAMES)('%s', (name) => {
     for (const each of [inside, waiting[1]!]) await expectAlive(each)
   })
 
+  it('pushes out whoever sits there in silence before one that has spoken', async () => {
+    const { server, enter } = await open(transport, 'by-owner')
+    const slow = await enter()
+    const heard = new Promise<Uint8Array>((resolve) => slow.far.channel.receive(resolve))
+    await slow.near.send([Uint8Array.of(7)])
+    await heard
+    for (let index = 0; index < 2 * STANDING_CONNECTIONS; index++) await idle(server.port)
+    await expectAlive(slow)
+  })
+
   it('keeps all that come where nothing has to be proved', async () => {
     const { enter } = await open(transport, 'at-once')
     const all = []
