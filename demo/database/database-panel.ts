@@ -3,10 +3,12 @@ import { encodeError } from '../../src/errors/wire.ts'
 import { createInvitation, type Invitation } from '../../src/transports/pairing/invitation.ts'
 import { MOVED } from '../block-byte.ts'
 import { formatCount, formatDuration } from '../format.ts'
+import type { FoundNotice } from '../travel/found-notice.ts'
 import { LinkBox } from '../travel/link-box.ts'
 import { linkTransfer, type MeetingOptions, type Pair, pair } from '../travel/pair.ts'
 import { showInvitation } from '../travel/section-link.ts'
 import { part, pictureInterval, Stage } from '../travel/stage.ts'
+import { askToTakeOver } from '../travel/take-over-notice.ts'
 import { meetAgain } from './meet-again.ts'
 import type { DatabasePlace, FromDatabase, ToDatabase } from './messages.ts'
 import { checked, DATABASE, databaseFailure, left, PLACES, swapped, swapping, using } from './sentences.ts'
@@ -50,6 +52,8 @@ export class DatabasePanel {
   #place: DatabasePlace = 'indexeddb'
   /** Leads to the side that was met last. */
   #again = ''
+  /** Asks whether a database in doubt shall be used here. */
+  #notice: FoundNotice | undefined
   #hasCome = false
   #blocks = 0
 
@@ -148,7 +152,7 @@ export class DatabasePanel {
       else if (this.#pair) this.#sendCome(this.#pair)
       else if (this.#state === 'parted') this.#stage.say(DATABASE.undecided)
     } catch (error) {
-      if (this.#state === 'parted') this.#stage.say(databaseFailure(encodeError(error), false))
+      if (this.#state === 'parted' && !signal.aborted) this.#stage.say(databaseFailure(encodeError(error), false))
     }
   }
 
@@ -179,9 +183,13 @@ export class DatabasePanel {
     } else if (message.type === 'unheard' || message.type === 'doubted') {
       this.#enter('parted')
       this.#stage.say(DATABASE[message.type])
+      if (message.type === 'doubted') this.#askToTakeOver()
       void this.#meetAgain(message.type === 'unheard' ? 'host' : 'guest', LOOKS)
     } else if (message.type === 'parted') void this.#meetAgain('guest', LAST_LOOKS)
-    else if (message.type === 'swapped') {
+    else if (message.type === 'notTaken') {
+      this.#notice?.complain(message.error.message)
+      void this.#meetAgain('guest', LOOKS)
+    } else if (message.type === 'swapped') {
       this.#place = message.to
       this.#stage.put('place', PLACES[message.to])
       this.#stage.say(swapped(message))
@@ -196,6 +204,14 @@ export class DatabasePanel {
       this.#stage.say(databaseFailure(message.error, message.stillHere))
       this.#enter(message.stillHere ? 'using' : 'gone')
     }
+  }
+
+  #askToTakeOver(): void {
+    this.#notice?.remove()
+    this.#notice = askToTakeOver(this.#panel, 'database', () => {
+      this.#waiting.abort('taken over')
+      this.#send({ type: 'takeOver' })
+    })
   }
 
   #show(blocks: Uint8Array): void {
@@ -225,6 +241,7 @@ export class DatabasePanel {
     part(this.#panel, 'withdraw').hidden = state !== 'waiting'
     part(this.#panel, 'again').hidden = state !== 'gone' && state !== 'parted'
     if (isHere || state === 'gone' || state === 'parted') this.#stage.plug.hidden = true
+    if (state !== 'parted') this.#notice?.remove()
   }
 
   #send(message: ToDatabase, transfer: Transferable[] = []): void {

@@ -33,6 +33,8 @@ let pictureMs = 100
 /** Of a database that was given away: it is told until the other side has heard it. */
 let departure: Departure | undefined
 let arriving: ReceivedDisk | undefined
+/** Whoever was given a database, or has taken it over, opens it once. */
+let using: Promise<void> | undefined
 let rowsLeft = 0
 
 scope.onmessage = ({ data }) => {
@@ -60,6 +62,8 @@ async function obey(message: ToDatabase): Promise<void> {
       place = message.place
       pictureMs = message.intervalMs
       return come(message)
+    case 'takeOver':
+      return takeOver()
   }
 }
 
@@ -140,7 +144,7 @@ async function come(link: WorkerLink): Promise<void> {
   else arriving = await receive(connection)
   // Only the last word had not been heard over there.
   if (database) return tellOfLoss(connection)
-  const { disk: arrived, cache } = arriving
+  const { cache } = arriving
   const over = new AbortController()
   void showArriving(cache, over.signal)
   try {
@@ -151,9 +155,28 @@ async function come(link: WorkerLink): Promise<void> {
   } finally {
     over.abort()
   }
-  send({ type: 'moving', blocks: new Uint8Array(cache.numBlocks).fill(MOVED) })
-  await use(await SqliteDisk.open(arrived))
+  await useArrived()
   tellOfLoss(connection)
+}
+
+async function takeOver(): Promise<void> {
+  try {
+    await arriving!.takeOver()
+  } catch (error) {
+    // The other side may have given it in this moment.
+    if (!using) send({ type: 'notTaken', error: encodeError(error) })
+    return
+  }
+  await useArrived()
+}
+
+function useArrived(): Promise<void> {
+  const { disk, cache } = arriving!
+  using ??= (async () => {
+    send({ type: 'moving', blocks: new Uint8Array(cache.numBlocks).fill(MOVED) })
+    await use(await SqliteDisk.open(disk))
+  })()
+  return using
 }
 
 /** A side that says goodbye has heard everything. */

@@ -15,6 +15,8 @@ export type ToDatabase =
   | ({ readonly type: 'leave' } & WorkerLink)
   /** Takes the database of the other side, or hears from it whose the database is. */
   | ({ readonly type: 'come'; readonly place: DatabasePlace; readonly intervalMs: number } & WorkerLink)
+  /** Uses a database in doubt without the word of the other side. */
+  | { readonly type: 'takeOver' }
 
 /** What the inserts come to. */
 export interface Inserts {
@@ -44,6 +46,8 @@ export type FromDatabase =
   | { readonly type: 'unheard' }
   /** All of the database is here, and the connection ended before the other side had said whose it is. */
   | { readonly type: 'doubted' }
+  /** It could not be taken over. */
+  | { readonly type: 'notTaken'; readonly error: WireError }
   /** The database is in use here, and the connection ended before the other side can have heard that. */
   | { readonly type: 'parted' }
   | { readonly type: 'left'; readonly rows: number; readonly pauseMs?: number; readonly bytesMoved?: number }

@@ -53,6 +53,11 @@ export const MACHINE = {
     sentence: 'The machine runs here now, in the middle of whatever it was doing.',
     detail: 'It can be moved on, or back. The other side says how long it stood still.',
   },
+  takenOver: {
+    tone: 'equal',
+    sentence: 'The machine runs here now, without the last word of the other side.',
+    detail: 'It can be moved on. Do not go on with it over there.',
+  },
   inDoubt: running(
     'The connection ended in the moment of the hand-over: only the other side can tell whose the machine is. Looking for it.',
     'It runs here once both pages have met, if it was given away. If it runs on over there, it was not: ask for a new link.',

@@ -1,6 +1,6 @@
 import type { V86 } from 'v86'
 import { systemClock } from '../../src/async/clock.ts'
-import { errorCode, StorageError } from '../../src/errors/storage-error.ts'
+import { errorCode, errorMessage, StorageError } from '../../src/errors/storage-error.ts'
 import { encodeError } from '../../src/errors/wire.ts'
 import type { Connection } from '../../src/protocol/connection.ts'
 import type { Invitation } from '../../src/transports/pairing/invitation.ts'
@@ -8,7 +8,9 @@ import { ROOM_MS } from '../../src/transports/pairing/limits.ts'
 import { type Arrival, arrive } from '../../src/v86.ts'
 import { DIRTY, HOLDS_DATA, MOVED } from '../block-byte.ts'
 import { formatBytes } from '../format.ts'
+import type { FoundNotice } from '../travel/found-notice.ts'
 import { part, pictureInterval } from '../travel/stage.ts'
+import { askToTakeOver } from '../travel/take-over-notice.ts'
 import { connectMachines } from './connect-machines.ts'
 import { MACHINE_VERSION, MEMORY_BYTES, makeMachine, makePlace, VGA_MEMORY_BYTES } from './machine.ts'
 import { MachineView } from './machine-view.ts'
@@ -94,8 +96,9 @@ export class Visit {
       void this.#showAllTheTime({ disk: disk!, memory: memory! }, over.signal)
       const told = await this.#untilRunning(arrival, { connection, meeting })
       this.#view.plug.hidden = true
-      void this.#answerAgain(arrival, { connection: told, meeting })
-      new RunningMachine(this.#panel, this.#view, { emulator: emulator!, disk: arrival.disk }, MACHINE.arrived)
+      if (told) void this.#answerAgain(arrival, { connection: told, meeting })
+      const said = told ? MACHINE.arrived : MACHINE.takenOver
+      new RunningMachine(this.#panel, this.#view, { emulator: emulator!, disk: arrival.disk }, said)
     } catch (error) {
       this.#view.plug.hidden = true
       this.#view.say(notArrived(encodeError(error)))
@@ -104,19 +107,30 @@ export class Visit {
     }
   }
 
-  /** Resolves when the machine runs here, with the connection over which it was said whose it is. */
-  async #untilRunning(arrival: Arrival, { connection, meeting }: Met): Promise<Connection> {
-    const { signal } = new AbortController()
+  /** Resolves when the machine runs here, with the connection over which it was said whose it is; undefined: it was taken over. */
+  async #untilRunning(arrival: Arrival, { connection, meeting }: Met): Promise<Connection | undefined> {
+    const takenOver = new AbortController()
+    const { signal } = takenOver
+    let notice: FoundNotice | undefined
     for (let last = connection; ; ) {
       try {
         await arrival.running
-        return last
+        notice?.remove()
+        return signal.aborted ? undefined : last
       } catch (error) {
         if (errorCode(error) !== 'IN_DOUBT') throw error
       }
       this.#view.plug.hidden = true
       this.#view.say(MACHINE.inDoubt)
-      last = (await meetAgain({ meeting, as: 'guest', signal })).connection
+      notice ??= askToTakeOver(this.#panel, 'machine', () => {
+        arrival.takeOver().then(
+          () => takenOver.abort(),
+          (error: unknown) => notice?.complain(errorMessage(error)),
+        )
+      })
+      const met = await meetAgain({ meeting, as: 'guest', signal }).catch(() => undefined) // Nobody is looked for any more.
+      if (!met) continue
+      last = met.connection
       await arrival.attach(last).catch(() => {}) // Lost once more: it is in doubt as before.
     }
   }

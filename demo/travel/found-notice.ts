@@ -1,6 +1,6 @@
 import { CHOICES, type Choice, type FoundText } from './found-sentences.ts'
 
-/** Says what an earlier page left, and asks what shall become of it. What cannot be undone is asked twice. */
+/** Says what was left behind, and asks what shall become of it. What cannot be undone is asked twice. */
 export class FoundNotice {
   readonly #element = document.createElement('div')
   readonly #choose: (choice: Choice) => void
@@ -9,7 +9,7 @@ export class FoundNotice {
     this.#choose = choose
     this.#element.className = 'notice travel-found'
     this.#element.setAttribute('role', 'group')
-    this.#element.setAttribute('aria-label', 'What an earlier page left')
+    this.#element.setAttribute('aria-label', text.sentence)
     parent.append(this.#element)
     this.#ask(text)
   }
@@ -30,7 +30,7 @@ export class FoundNotice {
   #ask({ sentence, detail, choices }: FoundText): void {
     const buttons = choices.map((choice, index) => {
       const { label, warning } = CHOICES[choice]
-      return this.#button(label, index === 0 ? 'primary' : 'quiet', () =>
+      return this.#button(label, index === 0 && warning === undefined ? 'primary' : 'quiet', () =>
         warning === undefined ? this.#take(choice) : this.#askAgain(choice, { sentence, detail, choices }),
       )
     })

@@ -20,8 +20,8 @@ export interface FoundText {
 }
 
 const TWO_COPIES =
-  'Only where the other side is gone for good, for instance a browser that was deleted. If it lives and has the disk too, there are two disks from now on ' +
-  'that differ, and nothing can make them one again: when the two meet, both stop. That it was done is recorded with the disk.'
+  'Only where the other side is gone for good, for instance a browser that was deleted. If it lives and goes on too, there are two from now on ' +
+  'that differ, and nothing can make them one again: when the two meet, both stop. That it was done is recorded.'
 
 /** By choice. */
 export const CHOICES: Readonly<Record<Choice, ChoiceText>> = {

@@ -46,6 +46,13 @@ export interface ReceivedDisk extends OfferedDisk {
   readonly whole: Promise<void>
   /** Goes on over another connection after one was lost, of whatever transport. Not in dialect `silo`. Resolves when the peer has announced the same disk again. */
   attach(connection: Connection): Promise<void>
+  /**
+   * Makes the disk this side's, or whole, without the last word of a source that is gone for good, and records that it was so: to be chosen by somebody who
+   * knows. Should the source live and have the disk too, both stop writing when they meet. `handedOver` and `whole` resolve then.
+   * @throws StorageError `VERIFY_FAILED` while blocks are missing, `NOT_OWNER` for a disk that is whole and this side's, or was given on,
+   * `NOT_SUPPORTED` in dialect `silo`
+   */
+  takeOver(): Promise<void>
 }
 
 /**

@@ -41,6 +41,11 @@ export interface ReceivedGroup {
   readonly whole: Promise<void>
   /** Goes on over another connection after one was lost. Not in dialect `silo`. Resolves when the peer has announced the same disks again. */
   attach(connection: Connection): Promise<void>
+  /**
+   * As that of each disk, for all of them or none, and only once all were about to be handed over. A second call goes on where one has failed.
+   * @throws StorageError as {@link ReceivedDisk.takeOver}; `NOT_OWNER` also when the source was not about to hand them over: it has them
+   */
+  takeOver(): Promise<void>
   /** Tells the other side's application something. @throws as `GroupMessages.send` */
   sendMessage(message: Uint8Array): Promise<void>
 }
@@ -120,6 +125,20 @@ class ArrivingGroup implements ReceivedGroup {
     await Promise.all(arrivals.map((arrival, index) => arrival.open(offers[index]!)))
   }
 
+  async takeOver(): Promise<void> {
+    const arrivals = this.disks.map((disk) => (disk instanceof ArrivingDisk ? disk : notOfSilo()))
+    for (const arrival of arrivals) {
+      const state = arrival.isPlaced ? arrival.journal.ownership?.state : undefined
+      if (state !== 'prepared' && state !== 'owner') {
+        throw new StorageError('NOT_OWNER', 'The source was not about to hand the disks over: it has them.')
+      }
+      if (arrival.cache.missingBlocks > 0) throw new StorageError('VERIFY_FAILED', 'Blocks are still missing here.')
+    }
+    const rest = arrivals.filter(({ isWhole }) => !isWhole)
+    if (rest.length === 0) throw new StorageError('NOT_OWNER', "The disks are this side's already.")
+    for (const arrival of rest) await arrival.takeOver()
+  }
+
   async sendMessage(message: Uint8Array): Promise<void> {
     if (!this.#messages) throw new StorageError('PEER_LOST', 'The group is not connected yet.')
     await this.#messages.send(message)
@@ -170,6 +189,10 @@ class ArrivingGroup implements ReceivedGroup {
 function checkCount(count: number): void {
   if (count >= 1 && count <= GROUP_DISKS) return
   throw new StorageError('LIMIT_EXCEEDED', `The group has ${count} disks, 1 to ${GROUP_DISKS} are taken.`)
+}
+
+function notOfSilo(): never {
+  throw new StorageError('NOT_SUPPORTED', 'In dialect silo disks are not taken over without their source.')
 }
 
 async function memoryJournal({ size, blockSize }: OfferedDisk): Promise<DiskJournal> {

@@ -67,6 +67,11 @@ export class SiloArrival {
     await from.announced
   }
 
+  /** A peer of this dialect says nothing of a hand-over before it takes place: there is never one in doubt here. */
+  async takeOver(): Promise<void> {
+    throw new StorageError('NOT_SUPPORTED', 'In dialect silo a disk is not taken over without its source.')
+  }
+
   /** Takes what comes for this device; the caller announces it, as the control device says. */
   listen({ rw }: Connection): FromProtocol {
     if (this.#info) throw new StorageError('NOT_SUPPORTED', 'In dialect silo a migration cannot go on after a loss.')

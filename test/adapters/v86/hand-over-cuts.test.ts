@@ -62,6 +62,8 @@ describe('a machine whose link is cut while it is', { timeout: 60_000 }, () => {
       await expect(lost.teleported).rejects.toMatchObject({ code: 'PEER_LOST' })
       const code = expect.stringMatching(/PEER_LOST|IN_DOUBT/)
       await expect(lost.arrival.then(({ running }) => running)).rejects.toMatchObject({ code })
+      // Nobody can take over what is not about to be given away.
+      if (when === 'stopped') await expect((await lost.arrival).takeOver()).rejects.toMatchObject({ code: 'NOT_OWNER' })
       await here.says(10)
       expect(lost.guest?.said ?? []).toEqual([])
       const moved = room.move(here, await room.connect())
@@ -108,6 +110,19 @@ describe('a machine that was given away when the link was cut', { timeout: 60_00
     await arrival.running
     await expectGone(here, moved)
     expect(runs).toBe(1)
+  })
+
+  test('runs there when it is taken over, since the other side is gone for good', async () => {
+    const here = await room.start()
+    const link = await room.connect()
+    const moved = room.move(here, link, { near: { record: recordThat(link.sever) } })
+    await moved.teleported
+    const arrival = await moved.arrival
+    await expect(arrival.running).rejects.toMatchObject({ code: 'IN_DOUBT' })
+    await arrival.takeOver()
+    await arrival.running
+    await expectGone(here, moved)
+    await expect(arrival.takeOver()).rejects.toMatchObject({ code: 'NOT_OWNER' })
   })
 
   test('runs there at once when it waits for another link', async () => {

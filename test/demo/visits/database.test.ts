@@ -1,7 +1,7 @@
 import type { Page } from 'playwright'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { COMMAND } from '../../../src/protocol/packets/commands.ts'
-import { cutAt } from './cut-at.ts'
+import { cutAt, leaveAt } from './cut-at.ts'
 import { type Demo, startDemo, text } from './visitor.ts'
 
 /** Moves there and back between the browsers. */
@@ -167,6 +167,25 @@ it.each([
   },
   180_000,
 )
+
+it('is used here when the other side is gone before its last word, and somebody says so twice', async () => {
+  const page = await offered(COMMAND.commit)
+  await leaveAt(page, { shows: 'had just been given away', in: '#database [data-part=sentence]' })
+  const other = await there.visit()
+  await other.goto(await page.locator('#database').getByLabel(/^Link/).inputValue())
+  await other.getByRole('button', { name: 'Get the database' }).click()
+  await page.waitForURL('about:blank')
+  await page.close()
+  await says(other, /before the other side said whose it is/)
+  await other.getByRole('button', { name: 'Take it over…' }).click()
+  await other.getByText('there are two from now on').waitFor()
+  await other.getByRole('button', { name: 'Take it over without the other side' }).click()
+  await says(other, /is here now/)
+  await isInUse(other)
+  await isSound(other)
+  expect(await other.getByRole('button', { name: /Take it over/ }).count()).toBe(0)
+  await other.close()
+}, 120_000)
 
 it('complained about nothing', () => {
   for (const demo of [here, there]) {

@@ -27,6 +27,8 @@ interface Plan {
   readonly lives: Side
   /** What the other side says then. */
   readonly says: RegExp
+  /** Whoever is left in doubt says that the other one is gone for good. */
+  readonly takesOver?: boolean
 }
 
 /** Disk, memory and state. */
@@ -70,6 +72,14 @@ const plans: Plan[] = [
     at: { after: COMMAND.prepare, times: PARTS },
     lives: 'source',
     says: IN_DOUBT,
+  },
+  {
+    closes: 'source',
+    when: 'waiting for the other to be prepared, for good',
+    at: { after: COMMAND.prepare, times: PARTS },
+    lives: 'destination',
+    says: IN_DOUBT,
+    takesOver: true,
   },
   {
     closes: 'destination',
@@ -144,7 +154,7 @@ async function machine(): Promise<{ page: Page; in: Demo }> {
 describe.skipIf(!hasGuest('the pages of a running Linux are not closed'))('a Linux lives on exactly one side', () => {
   it.each(chosen)(
     'when the $closes is closed $when: on that of the $lives',
-    async ({ closes, at, lives, says }) => {
+    async ({ closes, at, lives, says, takesOver }) => {
       const source = await machine()
       living = undefined
       const link = await linkOf(source.page)
@@ -158,6 +168,11 @@ describe.skipIf(!hasGuest('the pages of a running Linux are not closed'))('a Lin
       await closed.page.waitForURL('about:blank', { timeout: MOVE_MS })
       await closed.page.close()
       await expect.poll(() => sentence(other.page), { timeout: MOVE_MS }).toMatch(says)
+      if (takesOver) {
+        await other.page.getByRole('button', { name: 'Take it over…' }).click()
+        await other.page.getByRole('button', { name: 'Take it over without the other side' }).click()
+        await expect.poll(() => sentence(other.page)).toMatch(/runs here now, without the last word/)
+      }
       if (lives !== closes) {
         const since = Math.max(before, await counted(other.page))
         await expect.poll(() => counted(other.page), { timeout: MOVE_MS }).toBeGreaterThan(since + 3)
