@@ -1,4 +1,7 @@
-import type { Page } from 'playwright'
+import type { Locator, Page } from 'playwright'
+import { expect } from 'vitest'
+
+export const PHONE = { width: 390, height: 844 }
 
 /** CSS pixels by which the page can be scrolled sideways. */
 export function sidewaysBy(page: Page): Promise<number> {
@@ -60,4 +63,31 @@ export function namingProblems(page: Page): Promise<string[]> {
     for (const id of ids) if (ids.indexOf(id) !== ids.lastIndexOf(id)) found.push(`twice: ${id}`)
     return found
   })
+}
+
+/** Nothing on the page is too wide, too faint or without a name. */
+export async function isFine(page: Page): Promise<void> {
+  expect(await sidewaysBy(page)).toBe(0)
+  expect((await textContrasts(page)).filter(({ ratio }) => ratio < 4.5)).toEqual([])
+  expect(await namingProblems(page)).toEqual([])
+}
+
+/** Goes on with Tab until this has the focus, which can be seen. */
+export async function tabTo(page: Page, control: Locator): Promise<void> {
+  await control.waitFor()
+  for (let stops = 0; stops < 60; stops++) {
+    await page.keyboard.press('Tab')
+    if (!(await hasFocus(control))) continue
+    expect(await focusRing(page)).not.toBe('none')
+    return
+  }
+  throw new Error(`No key leads to ${control}.`)
+}
+
+const hasFocus = (control: Locator) => control.evaluate((element) => element === document.activeElement)
+
+/** Goes to a button with Tab, and presses it. */
+export async function press(page: Page, name: string): Promise<void> {
+  await tabTo(page, page.getByRole('button', { name, exact: true }))
+  await page.keyboard.press('Enter')
 }

@@ -1,5 +1,6 @@
 import type { Page } from 'playwright'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { isFine, PHONE, press, tabTo } from './accessibility-checks.ts'
 import {
   ANSWER_MS,
   BOOT_MS,
@@ -16,7 +17,7 @@ import {
   startTwoDemos,
   type,
 } from './machine-visitor.ts'
-import type { Demo } from './visitor.ts'
+import type { Demo, VisitOptions } from './visitor.ts'
 
 /** Moves there and back; one is enough to try: `TELEPORTS=1`. */
 const ROUND_TRIPS = Number(process.env.TELEPORTS ?? 5)
@@ -40,8 +41,8 @@ afterEach(async () => {
   for (const page of pages.splice(0)) await page.close()
 })
 
-async function visit(demo: Demo): Promise<Page> {
-  const page = await demo.visit()
+async function visit(demo: Demo, options?: VisitOptions): Promise<Page> {
+  const page = await demo.visit(options)
   pages.push(page)
   return page
 }
@@ -149,6 +150,34 @@ describe.skipIf(!hasGuest('a running Linux does not move'))('a running Linux', (
       await type(page, 'ls; echo AWAKE | tr A-Z a-z')
       await shows(page, /^awake/m)
       expect(await shown(page)).not.toContain('big')
+    },
+    BOOT_MS + ANSWER_MS,
+  )
+
+  it(
+    'is used and offered with nothing but a keyboard, on a phone, in either light',
+    async () => {
+      const page = await visit(here, { viewport: PHONE, scheme: 'light' })
+      const isFineInEitherLight = async () => {
+        for (const colorScheme of ['dark', 'light'] as const) {
+          await page.emulateMedia({ colorScheme })
+          await isFine(page)
+        }
+      }
+      await press(page, 'Start Linux')
+      await expect.poll(() => sentence(page), { timeout: BOOT_MS }).toContain('is running in this tab')
+      await isFineInEitherLight()
+      await tabTo(page, screen(page))
+      await page.keyboard.type('uname', { delay: 20 })
+      await page.keyboard.press('Enter')
+      await shows(page, /^Linux\b/m)
+      await page.keyboard.press('Shift+Escape')
+      await page.keyboard.press('Enter')
+      await page.locator('#linux').getByRole('img', { name: 'QR code of the link' }).waitFor()
+      await isFineInEitherLight()
+      await press(page, 'Withdraw the link')
+      await expect.poll(() => sentence(page)).toContain('withdrawn')
+      await isFineInEitherLight()
     },
     BOOT_MS + ANSWER_MS,
   )
