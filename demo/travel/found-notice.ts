@@ -5,11 +5,16 @@ export class FoundNotice {
   readonly #element = document.createElement('div')
   readonly #choose: (choice: Choice) => void
 
-  constructor(parent: HTMLElement, text: FoundText, choose: (choice: Choice) => void) {
+  constructor(
+    parent: HTMLElement,
+    text: FoundText,
+    choose: (choice: Choice) => void,
+    label = 'What an earlier page left',
+  ) {
     this.#choose = choose
     this.#element.className = 'notice travel-found'
     this.#element.setAttribute('role', 'group')
-    this.#element.setAttribute('aria-label', text.sentence)
+    this.#element.setAttribute('aria-label', label)
     parent.append(this.#element)
     this.#ask(text)
   }

@@ -7,5 +7,5 @@ export function askToTakeOver(parent: HTMLElement, what: string, take: () => voi
     detail: `Then the ${what} can go on here without its word.`,
     choices: ['takeOver'],
   } as const
-  return new FoundNotice(parent, text, take)
+  return new FoundNotice(parent, text, take, 'What the other side left')
 }
