@@ -1,6 +1,7 @@
 import { errorCode } from '../../src/errors/storage-error.ts'
 import { encodeError } from '../../src/errors/wire.ts'
 import { createInvitation, type Invitation } from '../../src/transports/pairing/invitation.ts'
+import type { Party } from '../../src/transports/pairing/signalling.ts'
 import { MOVED } from '../block-byte.ts'
 import { formatCount, formatDuration } from '../format.ts'
 import type { FoundNotice } from '../travel/found-notice.ts'
@@ -21,6 +22,7 @@ const HTML = `
     <button type="button" class="quiet" data-part="check" hidden>Check it</button>
     <div class="travel-link" data-part="invitation" hidden></div>
     <button type="button" class="quiet" data-part="withdraw" hidden>Withdraw the link</button>
+    <div data-part="doubt"></div>
     <button type="button" class="quiet" data-part="again" hidden>Make another one</button>
   </div>`
 
@@ -54,7 +56,8 @@ export class DatabasePanel {
   #again = ''
   /** Asks whether a database in doubt shall be used here. */
   #notice: FoundNotice | undefined
-  #hasCome = false
+  /** Which end of the last link this is: the one it leads to, or the one it came from. */
+  #as: Party | undefined
   #blocks = 0
 
   constructor(section: HTMLElement) {
@@ -123,12 +126,12 @@ export class DatabasePanel {
     this.#stage.say(DATABASE.looking)
     const pair = await this.#connect({ invitation, as: 'guest', signal: this.#waiting.signal })
     if (!pair) return
-    this.#hasCome = true
     this.#sendCome(pair)
   }
 
   async #connect(options: MeetingOptions): Promise<Pair | undefined> {
     const { signal, as } = options
+    this.#as = as
     try {
       this.#pair = await pair({ ...options, worker: this.#worker, onMet: () => this.#stage.say(DATABASE.proving) })
       if (as === 'host') this.#enter('busy')
@@ -143,7 +146,8 @@ export class DatabasePanel {
   }
 
   /** After a loss: hears, or tells, whose the database is. */
-  async #meetAgain(as: 'host' | 'guest', looks: number): Promise<void> {
+  async #meetAgain(as: Party, looks: number): Promise<void> {
+    this.#as = as
     this.#waiting = new AbortController()
     const { signal } = this.#waiting
     try {
@@ -165,7 +169,7 @@ export class DatabasePanel {
     if (message.type === 'using') {
       this.#place = message.place
       this.#stage.put('place', PLACES[message.place])
-      this.#stage.say(using(message, this.#hasCome))
+      this.#stage.say(using(message, this.#as === 'guest'))
       this.#enter('using')
     } else if (message.type === 'inserts') {
       this.#stage.showFigures()
@@ -175,10 +179,11 @@ export class DatabasePanel {
     } else if (message.type === 'moving') this.#show(message.blocks)
     else if (message.type === 'underWay') {
       this.#again = message.again
-      if (this.#state === 'parted') this.#stage.say(this.#hasCome ? DATABASE.proving : DATABASE.telling)
+      const isComing = this.#as === 'guest'
+      if (this.#state === 'parted') this.#stage.say(isComing ? DATABASE.proving : DATABASE.telling)
       else if (this.#state !== 'using') {
         this.#stage.plug.hidden = false
-        this.#stage.say(this.#hasCome ? DATABASE.coming : DATABASE.leaving)
+        this.#stage.say(isComing ? DATABASE.coming : DATABASE.leaving)
       }
     } else if (message.type === 'unheard' || message.type === 'doubted') {
       this.#enter('parted')
@@ -208,7 +213,7 @@ export class DatabasePanel {
 
   #askToTakeOver(): void {
     this.#notice?.remove()
-    this.#notice = askToTakeOver(this.#panel, 'database', () => {
+    this.#notice = askToTakeOver(part(this.#panel, 'doubt'), 'database', () => {
       this.#waiting.abort('taken over')
       this.#send({ type: 'takeOver' })
     })

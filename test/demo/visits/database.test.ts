@@ -43,6 +43,12 @@ async function isSound(page: Page): Promise<number> {
 }
 
 async function moveTo(from: Page, to: Demo): Promise<Page> {
+  const said = await from.evaluateHandle(() => {
+    const said: string[] = []
+    const line = document.querySelector('#database [data-part=sentence]')!
+    new MutationObserver(() => said.push(line.textContent ?? '')).observe(line, { childList: true })
+    return said
+  })
   await from.getByRole('button', { name: 'Move to another tab or device' }).click()
   await from.locator('#database').getByRole('img', { name: 'QR code of the link' }).waitFor()
   const page = await to.visit({ viewport: { width: 390, height: 844 } })
@@ -51,6 +57,9 @@ async function moveTo(from: Page, to: Demo): Promise<Page> {
   await says(page, /is here now/)
   await says(from, /The other side has the database now/)
   await isAllThere(from, page)
+  const all = (await said.jsonValue()).join()
+  expect(all).toContain('on its way to the other side')
+  expect(all).not.toContain('is coming')
   return page
 }
 
