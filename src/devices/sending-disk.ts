@@ -281,8 +281,9 @@ export class SendingDisk {
       const how = { ...(signal ? { signal } : {}), ...(clock ? { clock } : {}) }
       await moveRest({ source: this.#source, destination: face, order, ...how })
     }
-    await handOver.complete(await this.#wholeRoot())
-    return this.#nothingSent(handOver)
+    const root = await this.#wholeRoot()
+    await handOver.complete(root)
+    return { ...this.#nothingSent(handOver), root }
   }
 
   /** The destination has nothing, whatever an attempt before has left in the order: that went elsewhere. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { seededRandom } from '../../src/async/random.ts'
 import { compareDisks } from '../../src/storage/compare.ts'
+import { rootHash } from '../../src/storage/root-hash.ts'
 import { BLOCK, type Blow, TwoMachines } from './two-machines.ts'
 
 const strategy = 'post-copy'
@@ -95,6 +96,19 @@ describe('a disk that is handed over before its blocks have moved', () => {
     await machines.move(await machines.connect(), { strategy })
     await machines.arriving.whole
     expect(await compareDisks(machines.shadow, machines.far.disk, BLOCK)).toMatchObject({ bytes: 0 })
+  })
+
+  test('has the root of what was handed over at the end, also over another connection', async () => {
+    const machines = new TwoMachines(seededRandom(5))
+    await machines.bootSource()
+    machines.bootDestination()
+    const first = await machines.move(await machines.connectFor(400_000, 'cut'), { strategy })
+    expect(first.source.status).toBe('rejected')
+    expect(machines.destinationIsOpen).toBe(true)
+    expect(machines.arriving.cache.missingBlocks).toBeGreaterThan(0)
+    const { source } = await machines.move(await machines.connect(), { strategy })
+    const root = await rootHash(machines.near.disk, { blockSize: BLOCK })
+    expect(source).toMatchObject({ status: 'fulfilled', value: { acknowledged: true, root } })
   })
 
   test.each(blows)('survives a $kind before any send of the $at', { timeout: 60_000 }, async (blow) => {
