@@ -186,6 +186,7 @@ export const devicesMutants: readonly Mutant[] = [
     find: 'if (missing > 0) throw new StorageError(',
     replace: 'if (missing < 0) throw new StorageError(',
     reason: 'The last word is believed although blocks are missing.',
+    killedBy: 'test/devices/silo-last-word.test.ts',
   },
   {
     name: 'silo-owns-without-flush',

@@ -351,12 +351,17 @@ class TakeOver {
     await pause(source, 1000)
     if (state === 'owner') {
       demand('they stop when they meet', code === 'IN_DOUBT', `The source was told ${code ?? 'nothing'}.`)
+      const gates = [this.#source!.tracker.local, this.#destination!.arriving.disk]
+      // What was under way when they met ends, however slow a disk is.
+      for (let waits = 0; waits < 60 && gates.some(({ state }) => state === 'draining'); waits++) {
+        await pause(destination, 1000)
+      }
       const [near, far] = [this.#hardware.source.disk, this.#hardware.destination.disk]
       const writtenAt = [near.writtenAt, far.writtenAt]
       await pause(destination, 1000)
       const isStill = near.writtenAt === writtenAt[0] && far.writtenAt === writtenAt[1]
-      const both = this.#source!.canWrite || this.#destination!.canWrite
-      demand('they stop when they meet', isStill && !both, 'Two own the disk, know it, and one writes on.')
+      const haveStopped = gates.every(({ state }) => state === 'locked')
+      demand('they stop when they meet', isStill && haveStopped, 'Two own the disk, know it, and one writes on.')
     } else {
       demand('it is given away', code === undefined, `The source had given it away, and is told ${code}.`)
       demand('one owner', !this.#source!.canWrite, 'The source can write what it gave away.')
