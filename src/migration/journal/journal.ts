@@ -19,6 +19,12 @@ import { PageMap } from './page-map.ts'
 import { AFTER_SLOTS, allSpareBytes, RecordSlots, spareBytes } from './record-slots.ts'
 import { SliceWriter } from './slice-writer.ts'
 
+/**
+ * Stamps that one opening may give. The next begins beyond them, so that whatever it writes counts before slices of an earlier one that no record
+ * knows of; a journal can be opened two million times.
+ */
+const STAMPS_OF_OPENING = 2 ** 32
+
 /** What a journal is opened for. */
 export interface JournalOptions {
   /** Bytes of the disk. */
@@ -105,6 +111,8 @@ export class Journal {
   #life: Uint8Array
   #forgetsLazily = false
   #flushed = 0
+  /** A record is durable by which the next opening knows of this one: none has to for the first. */
+  #hasBegun: boolean
   #loaded: JournalLoad = { isNew: true, isSameBoot: true, damagedSlices: 0 }
   /** The last piece of work in line; never rejects. */
   #tail: Promise<unknown> = Promise.resolve()
@@ -132,6 +140,7 @@ export class Journal {
     const pages = new DigestPages(place, hasher, { offset: AFTER_SLOTS + spares, sliceCount: this.digests.sliceCount })
     this.#slices = new SliceWriter(this.digests, pages, record?.pages ?? new PageMap(this.digests.pageCount))
     this.#slices.stamp = record?.stamp ?? 0
+    this.#hasBegun = !record
   }
 
   /** Whose disk it is; undefined before anybody said so. */
@@ -166,6 +175,7 @@ export class Journal {
     if (flush) await this.#slices.duringFlush(flush)
     await this.#inLine(async () => {
       if (flush) this.#flushed = Math.max(this.#flushed, stamp)
+      await this.#begin()
       await this.#slices.store(this.#life)
       if (flush) this.#slices.settleZeroes()
       if (ownership?.state === 'prepared') await this.#strikesAreDurable()
@@ -204,7 +214,7 @@ export class Journal {
     this.digests.forget(0, this.digests.blockCount)
     return this.#inLine(async () => {
       // Whatever is on the place belongs to another life from here on.
-      const life = this.#options.hasher.hash(this.#life).subarray(0, LIFE_BYTES)
+      const life = this.#nextLife()
       await this.#write({ life, pages: new PageMap(this.digests.pageCount) })
       await this.#flush()
       this.#life = life
@@ -253,17 +263,20 @@ export class Journal {
       unproven: this.unproven,
     })
     this.#loaded = { isNew: false, isSameBoot, damagedSlices }
+    this.#slices.stamp = (Math.floor(this.#slices.stamp / STAMPS_OF_OPENING) + 1) * STAMPS_OF_OPENING
     // From here on what is read is durable, so that the slots know which of them may be written.
     await this.#flush()
-    if (!isSameBoot) await this.#newBoot(trust === 'none')
+    if (!isSameBoot) await this.#newBoot(record.bootId, trust === 'none')
   }
 
   /** What an earlier boot left in doubt must not look as if this boot had written it. */
-  async #newBoot(isVoid: boolean): Promise<void> {
+  async #newBoot(before: string, isVoid: boolean): Promise<void> {
     if (isVoid) {
-      this.#life = this.#options.hasher.hash(this.#life).subarray(0, LIFE_BYTES)
+      this.#life = this.#nextLife()
       this.#slices.forgetAll()
     } else {
+      // It is still in doubt.
+      await this.#begin({ bootId: before })
       await this.#slices.store(this.#life)
     }
     this.#forgetsLazily = false
@@ -287,6 +300,7 @@ export class Journal {
       const number = ++this.#forgetsAsked
       this.#nextForget = this.#inLine(async () => {
         this.#nextForget = undefined
+        await this.#begin()
         await this.#slices.store(this.#life)
         if (this.#slices.mapChanged) await this.#write()
         await this.#flush()
@@ -318,12 +332,27 @@ export class Journal {
         await this.#flush()
         this.#forgetsLazily = true
       }
+      await this.#begin()
       await this.#slices.strike(this.#life, slices)
       if (this.#slices.mapChanged) await this.#write()
       this.#slices.untold(slices)
     } finally {
       for (const slice of slices) this.#striking.delete(slice)
     }
+  }
+
+  /** Not made of the one before, unless runs are to be repeated: a storage that lies about flushes may bring that back, and the next would be the same again. */
+  #nextLife(): Uint8Array {
+    if (this.#options.life) return this.#options.hasher.hash(this.#life).subarray(0, LIFE_BYTES)
+    return crypto.getRandomValues(new Uint8Array(LIFE_BYTES))
+  }
+
+  /** Before the first slice of this opening is written. */
+  async #begin(changes: Partial<JournalRecord> = {}): Promise<void> {
+    if (this.#hasBegun) return
+    await this.#write(changes)
+    await this.#flush()
+    this.#hasBegun = true
   }
 
   async #write(changes: Partial<JournalRecord> = {}): Promise<void> {

@@ -33,9 +33,11 @@ export async function loadDigests(record: JournalRecord, trust: Trust, target: L
   const { digests, slices } = target
   const stored: { first: number; count: number }[] = []
   const zeroes: { first: number; count: number; kind: PageKind }[] = []
+  const unread: { first: number; count: number }[] = []
   record.pages.forEachRun((first, count, kind) => {
     if (kind === PAGE_KIND.stored) stored.push({ first, count })
     else if (kind === PAGE_KIND.zero || kind === PAGE_KIND.zeroUnflushed) zeroes.push({ first, count, kind })
+    else unread.push({ first, count })
   })
   const unflushed = new Bitfield(digests.blockCount)
   const untrusted = new Bitfield(digests.sliceCount)
@@ -53,6 +55,8 @@ export async function loadDigests(record: JournalRecord, trust: Trust, target: L
         slices.mapChanged = true
       }
     }
+    // Slices may have been stored all the same, and the record that says so lost.
+    for (const { first, count } of unread) slices.map.setRun(first, count, PAGE_KIND.void)
     let damaged = 0
     for (const run of stored) {
       damaged += await slices.pages.read(run, record.life, (found) => {

@@ -9,6 +9,39 @@ const LOAD = 'src/migration/journal/load-digests.ts'
 /** Bugs in what is written down. */
 export const journalMutants: readonly Mutant[] = [
   {
+    name: 'unread-slices-believed',
+    file: LOAD,
+    find: '    for (const { first, count } of unread) slices.map.setRun(first, count, PAGE_KIND.void)\n',
+    replace: '',
+    reason: 'Slices whose record was lost are believed once another slice of their page is told.',
+    killedBy: 'test/migration/journal/lost-records.test.ts',
+  },
+  {
+    name: 'stamps-given-again',
+    file: JOURNAL,
+    find: '    this.#slices.stamp = (Math.floor(this.#slices.stamp / STAMPS_OF_OPENING) + 1) * STAMPS_OF_OPENING\n',
+    replace: '',
+    reason: 'A generation is used twice: slices whose record was lost count before newer ones.',
+    killedBy: 'test/migration/journal/lost-records.test.ts',
+  },
+  {
+    name: 'opening-not-recorded',
+    file: JOURNAL,
+    find: '    if (this.#hasBegun) return\n',
+    replace: '    if (this.#hasBegun || this.#slices.stamp > 0) return\n',
+    reason: 'The next opening gives the same stamps, since no record knows of this one.',
+    killedBy: 'test/migration/journal/lost-records.test.ts',
+  },
+  {
+    name: 'doubt-of-the-boot-before-forgotten',
+    file: JOURNAL,
+    find: 'await this.#begin({ bootId: before })',
+    replace: 'await this.#begin()',
+    reason:
+      'A kill in the middle of the first opening after a power loss makes what was not flushed look as if it was.',
+    killedBy: 'test/migration/journal/crash-points.test.ts',
+  },
+  {
     name: 'record-not-flushed',
     file: JOURNAL,
     find: `      await this.#write({ ownership: next })
