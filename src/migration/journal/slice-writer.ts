@@ -120,8 +120,8 @@ export class SliceWriter {
     const settled: { first: number; count: number }[] = []
     this.map.forEachRun((first, count, kind) => {
       if (kind !== PAGE_KIND.zeroUnflushed) return
-      this.#forEachFlushRun(first, first + count, (first, count, isUnflushed) => {
-        if (!isUnflushed) settled.push({ first, count })
+      this.#forEachFlushRun(first, first + count, (first, count, covered) => {
+        if (covered === 'all') settled.push({ first, count })
       })
     })
     for (const { first, count } of settled) {
@@ -145,27 +145,28 @@ export class SliceWriter {
     this.struck.free()
   }
 
-  /** Visits runs of pages of which something, or nothing, is not covered by a flush that has ended. */
+  /** Visits runs of pages by how much of them is covered by flushes that have ended; those of which a part is come one by one. */
   #forEachFlushRun(
     first: number,
     end: number,
-    visit: (first: number, count: number, isUnflushed: boolean) => void,
+    visit: (first: number, count: number, covered: 'all' | 'part' | 'none') => void,
   ): void {
     const fields = [this.#digests.unflushed, ...Array.from(this.#flushing, ({ covered }) => covered)]
     const stop = Math.min(end * PAGE_BLOCKS, this.#digests.blockCount)
     for (let page = first; page < end; ) {
-      let to = end
-      let unflushedTo = page
+      let allTo = end
+      let noneTo = page
       for (const field of fields) {
         const found = field.nextSet(page * PAGE_BLOCKS, stop)
         if (found < 0) continue
-        const foundPage = Math.floor(found / PAGE_BLOCKS)
-        if (foundPage > page) to = Math.min(to, foundPage)
-        else unflushedTo = Math.max(unflushedTo, Math.ceil(field.nextClear(found, stop) / PAGE_BLOCKS))
+        allTo = Math.min(allTo, Math.floor(found / PAGE_BLOCKS))
+        if (found > page * PAGE_BLOCKS) continue
+        const clear = field.nextClear(found, stop)
+        noneTo = Math.max(noneTo, clear === stop ? end : Math.floor(clear / PAGE_BLOCKS))
       }
-      const isUnflushed = unflushedTo > page
-      if (isUnflushed) to = unflushedTo
-      visit(page, to - page, isUnflushed)
+      const covered = noneTo > page ? 'none' : allTo > page ? 'all' : 'part'
+      const to = { none: noneTo, all: allTo, part: page + 1 }[covered]
+      visit(page, to - page, covered)
       page = to
     }
   }
@@ -175,7 +176,12 @@ export class SliceWriter {
     this.stamp++
     for (let slice = changed.nextSet(0); slice >= 0; ) {
       const page = Math.floor(slice / PAGE_SLICES)
-      const zeroEnd = this.#planZeroes(plan, page, Math.ceil(changed.nextClear(slice, changed.length) / PAGE_SLICES))
+      const zeroEnd = this.#planZeroes(
+        plan,
+        life,
+        page,
+        Math.ceil(changed.nextClear(slice, changed.length) / PAGE_SLICES),
+      )
       const end = Math.min(Math.max(zeroEnd, page + 1) * PAGE_SLICES, changed.length)
       if (zeroEnd === page) this.#planPage(plan, life, { page, end }, changed)
       slice = changed.nextSet(end)
@@ -184,16 +190,22 @@ export class SliceWriter {
   }
 
   /** Neighbouring pages of zeroes, before `end`, at once: they may be a terabyte. Returns the page behind them. */
-  #planZeroes(plan: Plan, page: number, end: number): number {
+  #planZeroes(plan: Plan, life: Uint8Array, page: number, end: number): number {
     const zeroEnd = this.#digests.knownZeroEnd(page, end)
     if (zeroEnd <= page) return page
     const [first, last] = [page * PAGE_SLICES, Math.min(zeroEnd * PAGE_SLICES, this.told.length)]
     this.struck.clearRange(first, last)
     this.told.setRange(first, last)
-    this.#forEachFlushRun(page, zeroEnd, (first, count, isUnflushed) => {
-      plan.kinds.push({ first, count, kind: isUnflushed ? PAGE_KIND.zeroUnflushed : PAGE_KIND.zero })
-    })
+    this.#planZeroRun(plan, life, page, zeroEnd)
     return zeroEnd
+  }
+
+  /** The map can say of a page that all of it is covered by a flush, or nothing; its slices say it of each block. */
+  #planZeroRun(plan: Plan, life: Uint8Array, first: number, end: number): void {
+    this.#forEachFlushRun(first, end, (first, count, covered) => {
+      if (covered === 'part') this.#planSlices(plan, life, first, this.#slicesOf(first))
+      else plan.kinds.push({ first, count, kind: covered === 'all' ? PAGE_KIND.zero : PAGE_KIND.zeroUnflushed })
+    })
   }
 
   #planPage(plan: Plan, life: Uint8Array, { page, end }: { page: number; end: number }, changed: Bitfield): void {
@@ -204,17 +216,18 @@ export class SliceWriter {
     const kind = this.map.kind(page)
     if (this.#digests.isKnownZero(page)) {
       this.told.setRange(first, end)
-      this.#forEachFlushRun(page, page + 1, (first, count, isUnflushed) => {
-        plan.kinds.push({ first, count, kind: isUnflushed ? PAGE_KIND.zeroUnflushed : PAGE_KIND.zero })
-      })
+      this.#planZeroRun(plan, life, page, page + 1)
       return
     }
     const isWhole = kind !== PAGE_KIND.stored && kind !== PAGE_KIND.none
     // What the place says nothing of, and shall say nothing of, need not be said again.
-    const wanted = range(first, end).filter(
+    const wanted = this.#slicesOf(page).filter(
       (slice) => isWhole || (changed.test(slice) && (this.told.test(slice) || this.#isToTell(slice))),
     )
-    if (wanted.length === 0) return
+    if (wanted.length > 0) this.#planSlices(plan, life, page, wanted)
+  }
+
+  #planSlices(plan: Plan, life: Uint8Array, page: number, wanted: readonly number[]): void {
     for (let at = 0; at < wanted.length; ) {
       let count = 1
       while (wanted[at + count] === wanted[at]! + count) count++
@@ -252,6 +265,12 @@ export class SliceWriter {
     for (const { first, count, kind } of kinds) if (this.map.setRun(first, count, kind)) this.mapChanged = true
   }
 
+  #slicesOf(page: number): number[] {
+    const first = page * PAGE_SLICES
+    const count = Math.min(PAGE_SLICES, this.told.length - first)
+    return Array.from({ length: count }, (_, index) => first + index)
+  }
+
   #isToTell(slice: number): boolean {
     if (this.struck.test(slice)) return false
     const end = Math.min((slice + 1) * SLICE_BLOCKS, this.#digests.blockCount)
@@ -263,8 +282,4 @@ export class SliceWriter {
     const end = Math.min((slice + 1) * SLICE_BLOCKS, this.#digests.blockCount)
     return this.#digests.known.nextClear(slice * SLICE_BLOCKS, end) === end
   }
-}
-
-function range(first: number, end: number): number[] {
-  return Array.from({ length: end - first }, (_, index) => first + index)
 }

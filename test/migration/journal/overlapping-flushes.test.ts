@@ -44,3 +44,27 @@ it.each([
   await journal.checkpoint()
   expect(knownBlocks(await open(place, 'another'))).toEqual(NOTED)
 })
+
+/** What is known after a power loss; whoever uses the place goes on. */
+async function knownLater(place: MemoryStorage): Promise<number[]> {
+  const copy = new MemoryStorage(place.size)
+  const bytes = new Uint8Array(place.size)
+  place.readAtSync(bytes, 0)
+  copy.writeAtSync(bytes, 0)
+  return knownBlocks(await open(copy, 'next'))
+}
+
+it('of a page of zeroes, blocks that a flush has covered count after a power loss, though others came too late for it', async () => {
+  const place = new MemoryStorage(journalBytes(SIZE, BLOCK))
+  const journal = await open(place, 'this')
+  const ofPage = NOTED.slice(1)
+  journal.digests.noteZero(PAGE_BLOCKS, PAGE_BLOCKS - 1)
+  await journal.checkpoint({ flush: async () => journal.digests.noteZero(2 * PAGE_BLOCKS - 1, 1) })
+  expect(await knownLater(place)).toEqual(ofPage.slice(0, -1))
+  await journal.checkpoint({ flush: async () => {} })
+  expect(await knownLater(place)).toEqual(ofPage)
+  // The same when one of them is noted again.
+  journal.digests.noteZero(PAGE_BLOCKS, 1)
+  await journal.checkpoint()
+  expect(await knownLater(place)).toEqual(ofPage.slice(1))
+})

@@ -17,6 +17,15 @@ export const journalMutants: readonly Mutant[] = [
     killedBy: 'test/migration/journal/lost-records.test.ts',
   },
   {
+    name: 'flushed-zeroes-doubted',
+    file: SLICES,
+    find: "      if (covered === 'part') this.#planSlices(plan, life, first, this.#slicesOf(first))\n      else plan",
+    replace: '      plan',
+    reason:
+      'A block that was flushed is lost to the power with the zeroes beside it, and an older copy is fetched over what was written to it.',
+    killedBy: 'test/migration/journal/overlapping-flushes.test.ts',
+  },
+  {
     name: 'stamps-given-again',
     file: JOURNAL,
     find: '    this.#slices.stamp = (Math.floor(this.#slices.stamp / STAMPS_OF_OPENING) + 1) * STAMPS_OF_OPENING\n',
