@@ -61,6 +61,8 @@ export class MoveLeg {
   /** Everything has been said. */
   #isSettled = false
   #isPatient = false
+  /** Dead wires of which the destination has not heard yet. */
+  #left = 0
   #root: string | undefined
 
   constructor(world: World, parts: MoveParts) {
@@ -116,17 +118,24 @@ export class MoveLeg {
     const received = during(destination, this.#receive(link))
     await sent
     // Over a dead wire the destination hears nothing of that; it is called again while it still waits.
-    const isLeft = link.silent && !this.#isSettled
-    if (isLeft) received.catch((error: unknown) => scheduler.report(error))
+    if (link.silent && !this.#isSettled) this.#leave(received)
     else await received
     checkLink(link, traits.bufferBytes)
     await pause(source, 1000)
     const { arriving, machine } = this.#destination!
-    const isWaiting = !isLeft && arriving.isPlaced && !arriving.isOwner && arriving.cache.waitingCalls > 0
+    const isWaiting = this.#left === 0 && arriving.isPlaced && !arriving.isOwner && arriving.cache.waitingCalls > 0
     demand(
       'no wait without a peer',
       !machine.alive || this.#setup.reconnectMs > 0 || !isWaiting,
       'Calls wait for blocks.',
+    )
+  }
+
+  #leave(received: Promise<void>): void {
+    this.#left++
+    received.then(
+      () => this.#left--,
+      (error: unknown) => this.#world.scheduler.report(error),
     )
   }
 
