@@ -45,7 +45,8 @@ export default defineConfig({
           include: ['test/browser/**/*.test.ts', 'test/demo/visits/*.test.ts'],
           // One Chromium at a time: each keeps two cores busy by itself.
           fileParallelism: false,
-          testTimeout: 60_000,
+          // A visit of a few seconds takes a minute on a busy machine.
+          testTimeout: 180_000,
           // Covers installing a Chromium on a fresh machine.
           hookTimeout: 900_000,
           sequence: { groupOrder: 1 },
