@@ -56,10 +56,13 @@ it.each(['asyncify', 'jspi'] as const)(
 
 it('a database that another tab has open is LOCKED', async () => {
   const other = await openPage()
-  const kept = other.evaluate(() => window.sqliteTests.run('open', 3000))
-  await expect
-    .poll(() => page.evaluate(() => window.sqliteTests.run('open', 0).then(String, String)), { timeout: 3000 })
-    .toContain('holds this disk')
+  const locks = () => page.evaluate(async () => (await navigator.locks.query()).held!.length)
+  const before = await locks()
+  const kept = other.evaluate(() => window.sqliteTests.run('open', 8000))
+  // Whoever asks by opening it would be in the way of the other.
+  await expect.poll(locks, { timeout: 60_000 }).toBeGreaterThan(before)
+  const refused = await page.evaluate(() => window.sqliteTests.run('open', 0).then(String, String))
+  expect(refused).toContain('holds this disk')
   expect(await kept).toBe('open')
   expect(await page.evaluate(() => window.sqliteTests.run('open', 0))).toBe('open')
   await other.close()
