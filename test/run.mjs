@@ -7,7 +7,7 @@ import { buildKernels, buildLibrary, checkNode, ensureInstalled, project } from 
 import { countResults } from './support/count-results.mjs'
 import { findChromium } from './support/find-chromium.mjs'
 
-/** Everything together takes twenty minutes, and close to an hour on a busy machine; something that hangs must still end. */
+/** Everything together took from twenty to fifty-two minutes, as busy as the machine was; something that hangs must still end. */
 const LONGEST_RUN_MS = 80 * 60_000
 
 /** Fetching some 80 MB of packages from a slow server. */

@@ -4,12 +4,11 @@ import { createInvitation, type Invitation } from '../../src/transports/pairing/
 import type { Party } from '../../src/transports/pairing/signalling.ts'
 import { MOVED } from '../block-byte.ts'
 import { formatCount, formatDuration } from '../format.ts'
-import type { FoundNotice } from '../travel/found-notice.ts'
 import { LinkBox } from '../travel/link-box.ts'
 import { linkTransfer, type MeetingOptions, type Pair, pair } from '../travel/pair.ts'
 import { showInvitation } from '../travel/section-link.ts'
 import { part, pictureInterval, Stage } from '../travel/stage.ts'
-import { askToTakeOver } from '../travel/take-over-notice.ts'
+import { askToTakeOver, type TakeOverNotice } from '../travel/take-over-notice.ts'
 import { meetAgain } from './meet-again.ts'
 import type { DatabasePlace, FromDatabase, ToDatabase } from './messages.ts'
 import { checked, DATABASE, databaseFailure, left, PLACES, swapped, swapping, using } from './sentences.ts'
@@ -55,7 +54,7 @@ export class DatabasePanel {
   /** Leads to the side that was met last. */
   #again = ''
   /** Asks whether a database in doubt shall be used here. */
-  #notice: FoundNotice | undefined
+  #notice: TakeOverNotice | undefined
   /** Which end of the last link this is: the one it leads to, or the one it came from. */
   #as: Party | undefined
   #blocks = 0

@@ -8,9 +8,8 @@ import { ROOM_MS } from '../../src/transports/pairing/limits.ts'
 import { type Arrival, arrive } from '../../src/v86.ts'
 import { DIRTY, HOLDS_DATA, MOVED } from '../block-byte.ts'
 import { formatBytes } from '../format.ts'
-import type { FoundNotice } from '../travel/found-notice.ts'
 import { part, pictureInterval } from '../travel/stage.ts'
-import { askToTakeOver } from '../travel/take-over-notice.ts'
+import { askToTakeOver, type TakeOverNotice } from '../travel/take-over-notice.ts'
 import { connectMachines } from './connect-machines.ts'
 import { MACHINE_VERSION, MEMORY_BYTES, makeMachine, makePlace, VGA_MEMORY_BYTES } from './machine.ts'
 import { MachineView } from './machine-view.ts'
@@ -111,7 +110,7 @@ export class Visit {
   async #untilRunning(arrival: Arrival, { connection, meeting }: Met): Promise<Connection | undefined> {
     const takenOver = new AbortController()
     const { signal } = takenOver
-    let notice: FoundNotice | undefined
+    let notice: TakeOverNotice | undefined
     for (let last = connection; ; ) {
       try {
         await arrival.running

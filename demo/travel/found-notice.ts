@@ -1,16 +1,18 @@
-import { CHOICES, type Choice, type FoundText } from './found-sentences.ts'
+import type { ChoiceText, FoundText } from './found-sentences.ts'
 
 /** Says what was left behind, and asks what shall become of it. What cannot be undone is asked twice. */
-export class FoundNotice {
+export class FoundNotice<Choice extends string> {
   readonly #element = document.createElement('div')
+  readonly #texts: Readonly<Record<Choice, ChoiceText>>
   readonly #choose: (choice: Choice) => void
 
+  /** `label` names it for who cannot see it. */
   constructor(
-    parent: HTMLElement,
-    text: FoundText,
+    { parent, label, texts }: { parent: HTMLElement; label: string; texts: Readonly<Record<Choice, ChoiceText>> },
+    text: FoundText<Choice>,
     choose: (choice: Choice) => void,
-    label = 'What an earlier page left',
   ) {
+    this.#texts = texts
     this.#choose = choose
     this.#element.className = 'notice travel-found'
     this.#element.setAttribute('role', 'group')
@@ -32,9 +34,9 @@ export class FoundNotice {
     for (const button of this.#element.querySelectorAll('button')) button.disabled = false
   }
 
-  #ask({ sentence, detail, choices }: FoundText): void {
+  #ask({ sentence, detail, choices }: FoundText<Choice>): void {
     const buttons = choices.map((choice, index) => {
-      const { label, warning } = CHOICES[choice]
+      const { label, warning } = this.#texts[choice]
       return this.#button(label, index === 0 && warning === undefined ? 'primary' : 'quiet', () =>
         warning === undefined ? this.#take(choice) : this.#askAgain(choice, { sentence, detail, choices }),
       )
@@ -42,8 +44,8 @@ export class FoundNotice {
     this.#show([paragraph(sentence, 'sentence'), paragraph(detail, 'detail')], buttons)
   }
 
-  #askAgain(choice: Choice, text: FoundText): void {
-    const { label, warning = '', really = label } = CHOICES[choice]
+  #askAgain(choice: Choice, text: FoundText<Choice>): void {
+    const { label, warning = '', really = label } = this.#texts[choice]
     const back = this.#button('Back', 'primary', () => {
       this.#ask(text)
       this.#element.querySelector('button')?.focus({ preventScroll: true })

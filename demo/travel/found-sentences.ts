@@ -13,15 +13,15 @@ export interface ChoiceText {
 }
 
 /** What was found, and what can be done. The first choice is the one to be expected. */
-export interface FoundText {
+export interface FoundText<Name extends string = Choice> {
   readonly sentence: string
   readonly detail: string
-  readonly choices: readonly Choice[]
+  readonly choices: readonly Name[]
 }
 
 const TWO_COPIES =
-  'Only where the other side is gone for good, for instance a browser that was deleted. If it lives and goes on too, there are two from now on ' +
-  'that differ, and nothing can make them one again: when the two meet, both stop. That it was done is recorded.'
+  'Only where the other side is gone for good, for instance a browser that was deleted. If it lives and has the disk too, there are two disks from now on ' +
+  'that differ, and nothing can make them one again: when the two meet, both stop. That it was done is recorded with the disk.'
 
 /** By choice. */
 export const CHOICES: Readonly<Record<Choice, ChoiceText>> = {

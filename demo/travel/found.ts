@@ -1,7 +1,7 @@
 import { errorCode, errorMessage } from '../../src/errors/storage-error.ts'
 import { cancel } from '../../src/migration/journal/ownership.ts'
 import { FoundNotice } from './found-notice.ts'
-import { type Choice, found } from './found-sentences.ts'
+import { CHOICES, type Choice, found } from './found-sentences.ts'
 import { deleteDisk, type End, type Finding, openJournalOf, surveyEnd } from './travel-disks.ts'
 import { noteJourney, readJourney, type TravelRecord } from './travel-record.ts'
 
@@ -30,7 +30,7 @@ export interface FoundOptions {
 
 /** Looks for what earlier pages left, says it, and does what needs no connection: discards and deletes. */
 export async function showFound(options: FoundOptions): Promise<void> {
-  const shown = new Set<FoundNotice>()
+  const shown = new Set<FoundNotice<Choice>>()
   let isElsewhere = false
   const settle = () => {
     if (shown.size > 0) return
@@ -50,8 +50,8 @@ export async function showFound(options: FoundOptions): Promise<void> {
       await clear(end)
       continue
     }
-    const notice = new FoundNotice(
-      options.parent,
+    const notice = new FoundNotice<Choice>(
+      { parent: options.parent, label: 'What an earlier page left', texts: CHOICES },
       found(end, farther(finding, record), record.settings.size, options.isInvited),
       (choice) => {
         if (choice !== 'giveUp' && choice !== 'discard' && choice !== 'forsake' && choice !== 'remove') {

@@ -10,7 +10,7 @@ const names = Object.keys(goals)
 const results = new Map<string, BenchmarkResult>()
 let complaints = ''
 
-/** All of them take two minutes on two idle cores, and a multiple of that beside other tests on busy ones. */
+/** All of them take some minutes on two idle cores, and a multiple of that beside other tests on busy ones. */
 const LONGEST_MS = 15 * 60_000
 
 /** Runs the command as `npm run bench` does, at toy size; a benchmark that fails must not hide the others. */

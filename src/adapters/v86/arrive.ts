@@ -63,7 +63,7 @@ export interface Arrival {
   /** Goes on over another connection, over which the peer tells again, after one was lost. @throws StorageError `NOT_OWNER` for a machine that did not come, `PEER_LOST` */
   attach(connection: Connection): Promise<void>
   /**
-   * Runs the guest here without the last word of a source that is gone for good, which is recorded: while it is in doubt whose it is. Should it run there
+   * Runs the guest here without the last word of a source that is gone for good, which its journals record: while it is in doubt whose it is. Should it run there
    * too, there are two from now on, and their disks stop being written when the two sides meet. {@link running} resolves then.
    * @throws StorageError `NOT_OWNER` for a machine that runs here already or did not come, `VERIFY_FAILED` while parts of it are missing
    */

@@ -79,7 +79,7 @@ it('is taken over by a destination that was promised it, and that is asked twice
   await page.getByText('the other side has not said yet that it has it').waitFor()
   const arrival = notice(page).filter({ hasText: 'when the last word was missing' })
   await arrival.getByRole('button', { name: 'Take it over…' }).click()
-  await page.getByText('there are two from now on').waitFor()
+  await page.getByText('there are two disks from now on').waitFor()
   await page.getByRole('button', { name: 'Back', exact: true }).click()
   await arrival.getByRole('button', { name: 'Take it over…' }).click()
   await page.getByRole('button', { name: 'Take it over without the other side' }).click()

@@ -1,21 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { type Journal, journalBytes, openJournal } from '../../../src/migration/journal/journal.ts'
+import { type Journal, journalBytes } from '../../../src/migration/journal/journal.ts'
 import { AFTER_SLOTS } from '../../../src/migration/journal/record-slots.ts'
 import { MemoryStorage } from '../../../src/sources/memory.ts'
 import { PAGE_BLOCKS, SLICE_BLOCKS } from '../../../src/storage/block-digests.ts'
-import { createBlockHasher, DIGEST_BYTES } from '../../../src/storage/block-hasher.ts'
-
-const hasher = await createBlockHasher()
-const BLOCK = 512
-const BLOCKS = 2 * PAGE_BLOCKS
-const SIZE = BLOCKS * BLOCK
-const content = (value: number) => new Uint8Array(BLOCK).fill(value)
-
-const open = (place: MemoryStorage, bootId: string): Promise<Journal> =>
-  openJournal(place, { size: SIZE, blockSize: BLOCK, hasher, bootId })
-
-const knownBlocks = ({ digests }: Journal) =>
-  Array.from({ length: BLOCKS }, (_, block) => block).filter((block) => digests.isKnown(block))
+import { DIGEST_BYTES } from '../../../src/storage/block-hasher.ts'
+import { BLOCK, content, hasher, knownBlocks, open, SIZE } from './small-journal.ts'
 
 /** Blocks of a page one after the other. */
 const ofPage = (page: number) => Array.from({ length: PAGE_BLOCKS }, (_, block) => page * PAGE_BLOCKS + block)

@@ -1,20 +1,8 @@
 import { expect, it } from 'vitest'
-import { type Journal, journalBytes, openJournal } from '../../../src/migration/journal/journal.ts'
+import { journalBytes } from '../../../src/migration/journal/journal.ts'
 import { MemoryStorage } from '../../../src/sources/memory.ts'
 import { PAGE_BLOCKS } from '../../../src/storage/block-digests.ts'
-import { createBlockHasher } from '../../../src/storage/block-hasher.ts'
-
-const hasher = await createBlockHasher()
-const BLOCK = 512
-const BLOCKS = 2 * PAGE_BLOCKS
-const SIZE = BLOCKS * BLOCK
-const content = (value: number) => new Uint8Array(BLOCK).fill(value)
-
-const open = (place: MemoryStorage, bootId: string): Promise<Journal> =>
-  openJournal(place, { size: SIZE, blockSize: BLOCK, hasher, bootId })
-
-const knownBlocks = ({ digests }: Journal) =>
-  Array.from({ length: BLOCKS }, (_, block) => block).filter((block) => digests.isKnown(block))
+import { BLOCK, content, knownBlocks, open, SIZE } from './small-journal.ts'
 
 /** A block, and a page of zeroes. */
 const NOTED = [0, ...Array.from({ length: PAGE_BLOCKS }, (_, block) => PAGE_BLOCKS + block)]
