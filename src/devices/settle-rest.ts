@@ -39,7 +39,11 @@ export async function settleRest(digests: BlockDigests, theirs: Uint8Array, ask:
 function take(digests: BlockDigests, page: number, leaves: Uint8Array): void {
   const end = Math.min((page + 1) * PAGE_BLOCKS, digests.blockCount)
   for (let block = page * PAGE_BLOCKS, at = 0; block < end; block++, at += DIGEST_BYTES) {
-    if (isWrittenHere(digests, block)) digests.noteDigests(block, leaves.subarray(at, at + DIGEST_BYTES))
+    if (!isWrittenHere(digests, block)) continue
+    const theirs = leaves.subarray(at, at + DIGEST_BYTES)
+    // Noted anew it would count as not flushed, and be fetched again after a power loss.
+    if (digests.isKnown(block)) digests.tree.set(block, theirs)
+    else digests.noteDigests(block, theirs)
   }
 }
 
