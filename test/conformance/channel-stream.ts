@@ -47,12 +47,13 @@ export class StreamReader {
     })
   }
 
-  /** Resolves when at least so many bytes have come. */
-  reached(bytes: number): Promise<void> {
-    return new Promise((resolve) => {
+  /** Resolves when at least so many bytes have come; rejects when they do not. */
+  takes(bytes: number): Promise<void> {
+    const reached = new Promise<void>((resolve) => {
       if (this.count >= bytes) resolve()
       else this.#waiting.push({ bytes, resolve })
     })
+    return inTime(reached, () => `${bytes} bytes, of which ${this.count} came in ${this.calls} slices`)
   }
 
   /** Fails unless exactly so many bytes came, all in their place. Slices are compared only now: they are the receiver's to keep. */
@@ -68,14 +69,14 @@ export class StreamReader {
   }
 }
 
-/** Milliseconds one step of a case may take before it is called hanging. */
-const HANGING_MS = 15_000
+/** Milliseconds one step of a case may take before it is called hanging: a link that has lost packets asks for them again after ever longer waits. */
+const HANGING_MS = 60_000
 
 /** Rejects, naming what was waited for, when it does not happen. */
-export async function inTime<Value>(happening: Promise<Value>, what: string): Promise<Value> {
+export async function inTime<Value>(happening: Promise<Value>, what: string | (() => string)): Promise<Value> {
   const stop = new AbortController()
   const late = systemClock.sleep(HANGING_MS, stop.signal).then(() => {
-    throw new Error(`waited in vain for ${what}`)
+    throw new Error(`waited in vain for ${typeof what === 'string' ? what : what()}`)
   })
   try {
     return await Promise.race([happening, late])

@@ -32,8 +32,15 @@ export function channelConformance(
       name,
       run: async () => {
         const pair = await inTime(createPair(), 'a connected pair')
+        const ends: string[] = []
+        for (const end of ['a', 'b'] as const) {
+          void pair[end].ended.then((reason) => ends.push(`${end} had ended: ${String(reason ?? 'in order')}`))
+        }
         try {
           await body(pair)
+        } catch (cause) {
+          // What was waited for in vain says nothing of why.
+          throw new Error([cause instanceof Error ? cause.message : String(cause), ...ends].join('; '), { cause })
         } finally {
           pair.a.abort(new Error('the case is over'))
           pair.b.abort(new Error('the case is over'))
@@ -54,7 +61,7 @@ function addTransferCases(add: AddCase): void {
     const reader = new StreamReader(b)
     const edges = [16 * KiB, 64 * KiB, 256 * KiB].flatMap((size) => [size - 1, size, size + 1])
     const length = await inTime(sendSizes(a, [0, 1, ...edges, 0, MiB, 1, MiB - 1]), 'the sends')
-    await inTime(reader.reached(length), 'all bytes')
+    await reader.takes(length)
     reader.check(length, 'the stream')
   })
 
@@ -66,14 +73,14 @@ function addTransferCases(add: AddCase): void {
       sizes.push(Math.min(left, Math.floor(2 ** (random() * 21))))
     }
     const length = await inTime(sendSizes(a, sizes), 'the sends')
-    await inTime(reader.reached(length), 'all bytes')
+    await reader.takes(length)
     reader.check(length, 'the stream')
   })
 
   add('takes one send larger than any window', async ({ a, b }) => {
     const reader = new StreamReader(b)
     await inTime(a.send([streamBytes(0, 12 * MiB)]), 'the send')
-    await inTime(reader.reached(12 * MiB), 'all bytes')
+    await reader.takes(12 * MiB)
     reader.check(12 * MiB, 'the stream')
   })
 
@@ -92,7 +99,7 @@ function addTransferCases(add: AddCase): void {
     })
     const sizes = Array.from({ length: 64 }, (_, index) => 200 * KiB + index)
     const length = await inTime(sendSizes(a, sizes), 'the sends')
-    await inTime(reader.reached(length), 'all bytes')
+    await reader.takes(length)
     reader.check(length, 'the stream')
   })
 
@@ -100,7 +107,7 @@ function addTransferCases(add: AddCase): void {
     const reader = new StreamReader(b)
     const sizes = Array.from({ length: 3000 }, (_, index) => 1 + (index % 23))
     const length = await inTime(sendSizes(a, sizes), 'the sends')
-    await inTime(reader.reached(length), 'all bytes')
+    await reader.takes(length)
     reader.check(length, 'the stream')
   })
 
@@ -114,7 +121,7 @@ function addTransferCases(add: AddCase): void {
       position += size
     }
     await inTime(Promise.all(sends), 'the sends')
-    await inTime(reader.reached(position), 'all bytes')
+    await reader.takes(position)
     reader.check(position, 'the stream')
   })
 
@@ -129,7 +136,7 @@ function addTransferCases(add: AddCase): void {
     }
     await inTime(a.send(parts), 'the send')
     await inTime(a.send([]), 'a send of nothing')
-    await inTime(reader.reached(position), 'all bytes')
+    await reader.takes(position)
     reader.check(position, 'the stream')
   })
 
@@ -138,7 +145,7 @@ function addTransferCases(add: AddCase): void {
     const sizes = Array.from({ length: 128 }, () => 64 * KiB)
     const [length] = await inTime(Promise.all([sendSizes(a, sizes), sendSizes(b, sizes)]), 'the sends')
     for (const reader of readers) {
-      await inTime(reader.reached(length), 'all bytes')
+      await reader.takes(length)
       reader.check(length, 'a stream')
     }
   })
@@ -158,7 +165,7 @@ function addTransferCases(add: AddCase): void {
       }
       for (const part of parts) part.fill(0xee)
     }
-    await inTime(reader.reached(position), 'all bytes')
+    await reader.takes(position)
     reader.check(position, 'the stream')
   })
 
@@ -167,7 +174,7 @@ function addTransferCases(add: AddCase): void {
     await systemClock.sleep(50)
     const reader = new StreamReader(b)
     await inTime(sent, 'the sends')
-    await inTime(reader.reached(150_000), 'all bytes')
+    await reader.takes(150_000)
     reader.check(150_000, 'the stream')
   })
 
@@ -204,7 +211,7 @@ function addPressureCases(add: AddCase, mostBuffered: number): void {
       }
     })()
     sending.catch(() => {}) // Waited for below, unless something fails first.
-    await inTime(reader.reached(1), 'the first bytes')
+    await reader.takes(1)
     progressAt = systemClock.now()
     while (!isOver && systemClock.now() - progressAt < HELD_BACK_MS) await systemClock.sleep(20)
     expectThat(accepted <= mostBuffered, `at most ${mostBuffered} bytes are taken for a stuck receiver`)
@@ -213,7 +220,7 @@ function addPressureCases(add: AddCase, mostBuffered: number): void {
     reader.work = undefined
     release()
     await inTime(sending, 'the send that was held back')
-    await inTime(reader.reached(accepted), 'all bytes')
+    await reader.takes(accepted)
     reader.check(accepted, 'the stream')
   })
 
@@ -228,7 +235,7 @@ function addPressureCases(add: AddCase, mostBuffered: number): void {
     }
     reader.attach(b)
     const length = await inTime(sendSizes(a, [1, 300_000, 5, 300_000, 7]), 'the sends')
-    await inTime(reader.reached(length), 'all bytes')
+    await reader.takes(length)
     reader.check(length, 'the stream')
     expectSame(most, 1, 'slices at work together')
   })
