@@ -40,6 +40,8 @@ export class World {
   /** Something goes wrong in this attempt, or may. */
   #isTroubled = false
   readonly #everyMachine: Machine[] = []
+  /** Takes back what goes wrong in a moment. */
+  readonly #coming = new Set<() => void>()
 
   constructor(scheduler: Scheduler, choices: { plan: Choices; course: Choices }) {
     this.scheduler = scheduler
@@ -88,6 +90,17 @@ export class World {
       disk.faults.length = 0
       disk.onDone = undefined
     }
+    for (const takeBack of this.#coming) takeBack()
+    this.#coming.clear()
+  }
+
+  /** Goes wrong when what happens now is over, unless faults are stopped before. */
+  strikeSoon(label: string, strike: () => void): void {
+    const takeBack = this.scheduler.in(0, label, () => {
+      this.#coming.delete(takeBack)
+      strike()
+    })
+    this.#coming.add(takeBack)
   }
 
   /** Whether a fault of one of these kinds has happened, since things began anew. */
@@ -103,7 +116,8 @@ export class World {
   /** From here on only what happens now, or waits in a storage to be met, excuses a failure. */
   beginAttempt(): void {
     const all = [...Object.values(this.disks), ...Object.values(this.places)]
-    this.#isTroubled = all.some(({ faults, onDone }) => onDone || faults.some(({ kind }) => kind !== 'slow'))
+    const isFaulty = all.some(({ faults, onDone }) => onDone || faults.some(({ kind }) => kind !== 'slow'))
+    this.#isTroubled = isFaulty || this.#coming.size > 0
   }
 
   /** Whether anything has gone wrong since the attempt began, but that something was slow. */

@@ -194,7 +194,7 @@ export class MoveLeg {
     place.onDone = (call) => {
       if (call !== (force < 4 ? 'write' : 'flush')) return
       place.onDone = undefined
-      this.#world.scheduler.in(0, `${kind}, with what is written down`, strike)
+      this.#world.strikeSoon(`${kind}, with what is written down`, strike)
     }
   }
 
