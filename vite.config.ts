@@ -33,8 +33,7 @@ export default defineConfig({
           exclude: ['test/browser/**', 'test/demo/visits/**'],
           // Two cores: a third worker only makes time-outs more likely.
           maxWorkers: 2,
-          // For what hangs; a step of a channel may take a minute.
-          testTimeout: 90_000,
+          testTimeout: 20_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 0 },
         },

@@ -41,7 +41,7 @@ function take(digests: BlockDigests, page: number, leaves: Uint8Array): void {
   for (let block = page * PAGE_BLOCKS, at = 0; block < end; block++, at += DIGEST_BYTES) {
     if (!isWrittenHere(digests, block)) continue
     const theirs = leaves.subarray(at, at + DIGEST_BYTES)
-    // Noted anew it would count as not flushed, and be fetched again after a power loss.
+    // Noted anew it would count as not flushed, and be fetched again after a power loss. What a journal has stored stays WRITTEN_HERE, to be asked for again.
     if (digests.isKnown(block)) digests.tree.set(block, theirs)
     else digests.noteDigests(block, theirs)
   }

@@ -69,8 +69,8 @@ export class StreamReader {
   }
 }
 
-/** Milliseconds one step of a case may take before it is called hanging: a link that has lost packets asks for them again after ever longer waits. */
-const HANGING_MS = 60_000
+/** Milliseconds one step of a case may take before it is called hanging. */
+const HANGING_MS = 15_000
 
 /** Rejects, naming what was waited for, when it does not happen. */
 export async function inTime<Value>(happening: Promise<Value>, what: string | (() => string)): Promise<Value> {
